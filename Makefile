@@ -1,0 +1,46 @@
+# kerasnb: `make` lists what there is to make. Every target installs what it needs.
+PYTHON ?= python3
+BIN = .venv/bin
+SETUP = setup.cfg pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-step lint bench tutorials clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.venv/kerasnb.stamp: $(SETUP)
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+.venv/%.stamp: .venv/kerasnb.stamp
+	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	@touch $@
+
+demo: .venv/kerasnb.stamp  ## train on handwritten digits, draw the curves
+	MPLBACKEND=Agg $(BIN)/python tutorials/00_digits_demo.py
+
+test: .venv/test.stamp  ## run all tests
+	$(BIN)/python -m pytest
+	$(MAKE) --no-print-directory test-step
+
+test-step: .venv/test.stamp  ## run the tests on small sizes with the compiler off
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest
+
+lint: .venv/lint.stamp  ## check style, docstrings and types
+	$(BIN)/python -m black --check --quiet kerasnb tests tutorials
+	$(BIN)/python -m isort --check --quiet kerasnb tests tutorials
+	$(BIN)/python -m flake8 kerasnb tests tutorials
+	$(BIN)/python -m mypy
+
+bench: .venv/bench.stamp  ## time kerasnb against Keras 3 and PyTorch (installs them)
+	$(BIN)/python tests/bench/bench.py
+
+tutorials: .venv/kerasnb.stamp  ## run every tutorial
+	for script in tutorials/[0-9]*.py; do \
+	    MPLBACKEND=Agg $(BIN)/python $$script || exit 1; done
+
+clean:  ## remove everything that was made here
+	rm -rf .venv build demo *.egg-info .pytest_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,31 @@
+"""Settings that every test shares."""
+
+import matplotlib
+import numba
+import pytest
+from hypothesis import settings
+
+import kerasnb
+
+matplotlib.use("Agg")
+EXAMPLES = 5 if numba.config.DISABLE_JIT else 20
+settings.register_profile(
+    "kerasnb", derandomize=True, deadline=None, max_examples=EXAMPLES, database=None
+)
+settings.load_profile("kerasnb")
+
+
+@pytest.fixture(autouse=True)
+def fresh_start():
+    """Every test starts with the same random numbers, default names and precision."""
+    kerasnb.set_seed(0)
+    kerasnb.reset_names()
+    yield
+    kerasnb.set_floatx("float32")
+    kerasnb.set_device("cpu")
+
+
+@pytest.fixture
+def float64():
+    """Layers made in the test compute in float64."""
+    kerasnb.set_floatx("float64")
