@@ -1,0 +1,1 @@
+"""Formulas of one number, written once for the kernels of every device."""

@@ -1,0 +1,166 @@
+"""
+How every kernel is compiled, decided once.
+
+`@inner` compiles a function that only other compiled functions call: a formula of
+one number, or a building block such as the register tile. `@kernel` compiles a
+function that a layer calls; it keeps two forms of the same body, serial and parallel,
+and picks one by the amount of work, so a small model never pays for a parallel
+compilation. Compiled code is cached in a private folder whose name is a fingerprint of
+all kernel sources: an edit to any kernel file is seen at the next run. Read next:
+`plain/dense.py` for a kernel in its shortest form.
+"""
+
+import functools
+import hashlib
+import os
+import pathlib
+import shutil
+import sys
+import threading
+import warnings
+
+import numba
+import numpy as np
+from numba.core import config, types
+from numba.extending import overload
+
+OPTIONS = {"error_model": "numpy", "nogil": True}
+REASSOCIATE = {"contract", "reassoc", "nsz", "arcp"}  # never nnan or ninf: NaN travels
+PARALLEL_WORK = 1 << 16  # elements, or groups of eight multiply-adds
+KEPT_FINGERPRINTS = 4
+
+_one_parallel_launch = threading.Lock()  # Numba's workqueue layer allows only one
+
+
+def inner(function):
+    """Compile a function that is called from inside kernels only."""
+    compiled = numba.njit(fastmath={"contract"}, **OPTIONS)(function)
+    if not config.DISABLE_JIT:
+        resolve = compiled.get_call_template
+        compiled.get_call_template = lambda arguments, named: resolve(
+            [types.unliteral(kind) for kind in arguments], named
+        )  # f(x, 0) and f(x, n) are one function, compiled once
+    return compiled
+
+
+def output_size(y, *rest):
+    """The default measure of a kernel's work: the number of elements it fills."""
+    return y.size
+
+
+def kernel(function=None, *, work=output_size, reassociate=False, parallel=True):
+    """
+    Compile a kernel: outputs first, then inputs, then numbers; it returns nothing.
+
+    `work(*arguments)` estimates the work in elements (or groups of eight
+    multiply-adds); from `PARALLEL_WORK` on the parallel form runs. `reassociate` lets
+    the compiler reorder sums, which vectorises reductions. `parallel=False` keeps only
+    the serial form, for loops in which every turn needs the one before.
+    """
+    if function is None:
+        return functools.partial(
+            kernel, work=work, reassociate=reassociate, parallel=parallel
+        )
+
+    def compile_form(is_parallel):
+        flags = REASSOCIATE if reassociate else {"contract"}
+        folder = cache_folder()
+        previous = config.CACHE_DIR
+        if folder:  # Numba's cache cannot tell the two forms apart: one folder each
+            form = "parallel" if is_parallel else "serial"
+            config.CACHE_DIR = os.path.join(folder, form)
+        try:
+            return numba.njit(
+                parallel=is_parallel, cache=bool(folder), fastmath=flags, **OPTIONS
+            )(function)
+        finally:
+            config.CACHE_DIR = previous
+
+    forms = {}
+
+    def serial(*arguments):
+        if False not in forms:
+            forms[False] = launch.serial = compile_form(False)
+        forms[False](*arguments)
+
+    def in_parallel(*arguments):
+        if True not in forms:
+            forms[True] = launch.parallel = compile_form(True)
+        forms[True](*arguments)
+
+    @functools.wraps(function)
+    def launch(*arguments):
+        if parallel and work(*arguments) >= PARALLEL_WORK:
+            with _one_parallel_launch:
+                launch.parallel(*arguments)
+        else:
+            launch.serial(*arguments)
+
+    launch.serial = serial
+    launch.parallel = in_parallel if parallel else serial
+    launch.is_kernel = True
+    return launch
+
+
+def like(x, number):
+    """Return the number in the type of `x`, so that float32 maths stays float32."""
+    return x.dtype.type(number) if isinstance(x, np.generic) else float(number)
+
+
+@overload(like, inline="always")
+def _like(x, number):
+    kind = x if isinstance(x, types.Float) else types.float64
+    return lambda x, number: kind(number)
+
+
+@functools.cache
+def fingerprint():
+    """Hash every kernel source, the versions and the interpreter."""
+    digest = hashlib.sha256(
+        f"{numba.__version__} {np.__version__} {sys.version}".encode()
+    )
+    root = pathlib.Path(__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        digest.update(str(path.relative_to(root)).encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@functools.cache
+def cache_folder():
+    """Return the private folder of this fingerprint, or None if there can be none."""
+    chosen = os.environ.get("KERASNB_CACHE_DIR")
+    try:
+        home = chosen or pathlib.Path.home() / ".cache" / "kerasnb"
+        root = pathlib.Path(home) / "kernels"
+        folder = root / fingerprint()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _refuse_shared(root)
+        (folder / "used").touch()
+    except (OSError, RuntimeError) as reason:
+        warnings.warn(
+            f"kerasnb: compiled kernels cannot be cached ({reason}), so every start "
+            "compiles them anew. Set KERASNB_CACHE_DIR to a folder of your own.",
+            stacklevel=2,
+        )
+        return None
+    _prune(root)
+    return str(folder)
+
+
+def _refuse_shared(root):
+    """Cached code is executed, so nobody else may be able to write it."""
+    if hasattr(os, "getuid"):
+        status = root.stat()
+        if status.st_uid != os.getuid() or status.st_mode & 0o022:
+            raise OSError(f"{root} can be written by other users")
+
+
+def _prune(root):
+    """Keep the most recently used fingerprints, forget the others."""
+    folders = sorted(
+        (path for path in root.iterdir() if (path / "used").exists()),
+        key=lambda path: (path / "used").stat().st_mtime,
+    )
+    for folder in folders[:-KEPT_FINGERPRINTS]:
+        shutil.rmtree(folder, ignore_errors=True)

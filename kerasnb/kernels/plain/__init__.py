@@ -1,0 +1,1 @@
+"""The kernels of a student: every operation as the shortest correct loops."""

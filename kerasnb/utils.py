@@ -1,0 +1,101 @@
+"""
+Small tools that any room of the house may use.
+
+`lookup` finds an object by name and suggests the nearest name when there is none.
+`to_categorical` and `normalize` are the two array helpers that every tutorial needs.
+"""
+
+import difflib
+
+import numpy as np
+
+
+def lookup(name, table, what):
+    """
+    Return `table[name]`, or raise a ValueError that names the nearest known name.
+
+    Parameters
+    ----------
+    name : str
+        What the user wrote.
+    table : dict
+        Known names and what they stand for.
+    what : str
+        What is looked up, for the message: "loss", "optimizer", ...
+    """
+    if name in table:
+        return table[name]
+    close = difflib.get_close_matches(str(name), table, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    known = ", ".join(sorted(table, key=str.lower))
+    raise ValueError(f"Unknown {what} {name!r}.{hint} Known: {known}.")
+
+
+def positive_integer(value, what):
+    """Return a positive whole number, or raise a ValueError that names the argument."""
+    whole = np.isscalar(value) and not isinstance(value, (bool, str, bytes))
+    if not whole or value != int(value) or value < 1:
+        raise ValueError(f"{what} must be a positive integer, got {value!r}.")
+    return int(value)
+
+
+def to_categorical(y, num_classes=None):
+    """
+    Turn class numbers into one-hot rows.
+
+    Parameters
+    ----------
+    y : integer array of any shape
+        Class numbers from 0; a last axis of length 1 is dropped when there are others.
+    num_classes : int, optional
+        Default: the largest class number plus one.
+
+    Returns
+    -------
+    float32 array of shape `y.shape + (num_classes,)`
+
+    Raises
+    ------
+    ValueError
+        If a class number is negative, fractional or not below `num_classes`.
+
+    Examples
+    --------
+    >>> to_categorical([0, 2])
+    array([[1., 0., 0.],
+           [0., 0., 1.]], dtype=float32)
+    """
+    labels = np.asarray(y)
+    if labels.ndim > 1 and labels.shape[-1] == 1:
+        labels = labels[..., 0]
+    codes = labels.astype(np.int64)
+    if codes.size and (codes.min() < 0 or (codes != labels).any()):
+        raise ValueError(
+            "to_categorical: expected whole class numbers from 0, got "
+            f"{labels[(codes < 0) | (codes != labels)].flat[0]}."
+        )
+    top = int(codes.max()) + 1 if codes.size else 0
+    if num_classes is None:
+        num_classes = top
+    if top > num_classes:
+        raise ValueError(
+            f"to_categorical: class {top - 1} does not fit in "
+            f"num_classes={num_classes}."
+        )
+    onehot = np.zeros(codes.shape + (num_classes,), np.float32)
+    np.put_along_axis(onehot, codes[..., None], 1, axis=-1)
+    return onehot
+
+
+def normalize(x, axis=-1, order=2):
+    """
+    Divide by the norm along an axis; a norm of zero counts as one.
+
+    Examples
+    --------
+    >>> normalize([[3.0, 4.0]])
+    array([[0.6, 0.8]])
+    """
+    x = np.asarray(x, dtype=float)
+    norm = np.linalg.norm(x, order, axis, keepdims=True)
+    return x / np.where(norm == 0, 1, norm)

@@ -1,0 +1,173 @@
+"""How kernels are compiled, cached, and compiled anew."""
+
+import os
+import pathlib
+import shutil
+import stat
+import subprocess
+import sys
+
+import numba
+import numpy as np
+import pytest
+
+from kerasnb import device
+from kerasnb.kernels import jit
+
+compiled_only = pytest.mark.skipif(
+    numba.config.DISABLE_JIT, reason="nothing is compiled with JIT off"
+)
+
+TRAIN = """
+import numpy as np
+import kerasnb
+from kerasnb.layers import Dense
+kerasnb.set_seed(1)
+model = kerasnb.Sequential([Dense(2, activation="softsign", input_shape=(3,))])
+model.compile("sgd", "mse")
+model.predict(np.ones((2, 3)))
+print(repr(float(kerasnb.activations.softsign(np.array([3.0]))[0])))
+"""
+
+
+def run(code, home, **environment):
+    """Run code in a process of its own and return what it printed."""
+    settings = {**os.environ, "HOME": str(home), **environment}
+    settings = {key: value for key, value in settings.items() if value is not None}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=settings,
+        cwd=home,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip(), done.stderr
+
+
+def copy_of_library(folder):
+    """Copy the package, so that a test can edit it."""
+    source = pathlib.Path(device.__file__).parent
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(source, folder / "kerasnb", ignore=ignored)
+    return folder / "kerasnb"
+
+
+def test_every_kernel_of_cpu_is_defined_in_plain():
+    """The fast twins have the names and parameters of the readable ones."""
+    import inspect
+
+    plain, cpu = device.kernels_of("plain"), device.kernels_of("cpu")
+    assert plain.keys() == cpu.keys()
+    for name, kernel in plain.items():
+        assert (
+            inspect.signature(kernel).parameters.keys()
+            == inspect.signature(cpu[name]).parameters.keys()
+        ), name
+        assert kernel.__doc__, name
+
+
+def test_work_decides_between_the_serial_and_the_parallel_form():
+    """Small work takes the serial form, large work the parallel one."""
+
+    @jit.kernel
+    def fill(y):
+        for i in numba.prange(y.size):
+            y[i] = 1
+
+    called = []
+    fill.serial = lambda *a: called.append("serial")
+    fill.parallel = lambda *a: called.append("parallel")
+    fill(np.empty(jit.PARALLEL_WORK - 1, np.float32))
+    fill(np.empty(jit.PARALLEL_WORK, np.float32))
+    assert called == ["serial", "parallel"]
+
+
+def test_like_keeps_the_precision_of_its_model():
+    """A literal takes the type of the number beside it."""
+    assert type(jit.like(np.float32(1), 0.5)) is np.float32
+    assert type(jit.like(2.0, 1)) is float
+
+
+@compiled_only
+def test_an_edited_formula_takes_effect_at_the_next_run(tmp_path):
+    """The cache is left behind when any kernel source changes."""
+    package = copy_of_library(tmp_path)
+    environment = {
+        "PYTHONPATH": str(tmp_path),
+        "KERASNB_CACHE_DIR": str(tmp_path / "c"),
+    }
+    assert run(TRAIN, tmp_path, **environment)[0] == "0.75"
+    path = package / "kernels" / "formulas" / "activations.py"
+    text = path.read_text()
+    start = text.index("def softsign(")
+    edited = text[:start] + text[start:].replace("return ", "return 2 * ", 1)
+    path.write_text(edited)
+    assert run(TRAIN, tmp_path, **environment)[0] == "1.5"
+
+
+@compiled_only
+def test_a_read_only_installation_works_without_a_warning(tmp_path):
+    """The cache lies in the home folder, not beside the sources."""
+    package = copy_of_library(tmp_path)
+    for path in [package, *package.rglob("*")]:
+        path.chmod(path.stat().st_mode & ~0o222)
+    environment = {
+        "PYTHONPATH": str(tmp_path),
+        "KERASNB_CACHE_DIR": str(tmp_path / "c"),
+    }
+    printed, warned = run(TRAIN, tmp_path, **environment)
+    assert (printed, warned) == ("0.75", "")
+    assert not list(package.rglob("*.nbi"))
+
+
+@compiled_only
+def test_without_a_writable_folder_there_is_one_warning_and_no_cache(tmp_path):
+    """Where nothing can be cached, everything still runs."""
+    (tmp_path / "file").write_text("")
+    package_root = pathlib.Path(device.__file__).parents[1]
+    environment = {
+        "PYTHONPATH": str(package_root),
+        "KERASNB_CACHE_DIR": str(tmp_path / "file" / "below"),
+    }
+    printed, warned = run(TRAIN, tmp_path, **environment)
+    assert printed == "0.75"
+    assert warned.count("cannot be cached") == 1
+
+
+@compiled_only
+def test_a_cache_that_others_can_write_is_refused(tmp_path):
+    """Cached code is executed, so the folder must be private."""
+    shared = tmp_path / "cache" / "kernels"
+    shared.mkdir(parents=True)
+    shared.chmod(0o777)
+    package_root = pathlib.Path(device.__file__).parents[1]
+    environment = {
+        "PYTHONPATH": str(package_root),
+        "KERASNB_CACHE_DIR": str(shared.parent),
+    }
+    printed, warned = run(TRAIN, tmp_path, **environment)
+    assert printed == "0.75"
+    assert "can be written by other users" in warned
+
+
+@compiled_only
+def test_the_cache_folder_is_private():
+    """Nobody else may write into the folder of compiled kernels."""
+    mode = os.stat(jit.cache_folder()).st_mode
+    assert stat.S_IMODE(mode) & 0o022 == 0
+
+
+def test_old_fingerprints_are_pruned(tmp_path):
+    """Only the most recently used folders stay."""
+    for age in range(jit.KEPT_FINGERPRINTS + 2):
+        folder = tmp_path / f"f{age}"
+        folder.mkdir()
+        (folder / "used").touch()
+        os.utime(folder / "used", (1000 - age, 1000 - age))
+    (tmp_path / "not ours").mkdir()
+    jit._prune(tmp_path)
+    kept = sorted(path.name for path in tmp_path.iterdir())
+    assert kept == sorted(
+        [f"f{age}" for age in range(jit.KEPT_FINGERPRINTS)] + ["not ours"]
+    )
