@@ -1,0 +1,116 @@
+"""
+The three products behind a Dense layer, on the register tile.
+
+One compiled kernel serves all three: which product it is depends only on the strides
+that it is given. Each turn of its loop owns some tiles of the output and a piece of the
+scratch, where `product` packs what the tiles share. Read next: `tile.py`.
+"""
+
+import threading
+
+import numba
+import numpy as np
+from numba import prange
+
+from ..jit import PARALLEL_WORK, kernel
+from .simd import REGISTER_BYTES, lanes
+from .tile import ROWS, product
+
+TURNS = numba.config.NUMBA_NUM_THREADS
+EMPTY = {"f": np.zeros(0, np.float32), "d": np.zeros(0, np.float64)}
+ZERO = {"f": np.zeros(1, np.float32), "d": np.zeros(1, np.float64)}
+
+_of_this_thread = threading.local()
+
+
+@kernel(work=lambda *arguments: arguments[-2])
+def dense_product(
+    c, start, start_step, totals, a, a_row, a_step, b, b_step, b_column, M, N, K,
+    work, scratch,
+):  # fmt: skip
+    """
+    c[i, j] = start[j start_step] + sum_k a[i, k] b[k, j],    totals[j] = sum_k b[k, j]
+
+    c (M, N) out    totals (N,) or (0,) out    a, b: element strides for either index
+    """
+    c, a, b = c.reshape(-1), a.reshape(-1), b.reshape(-1)
+    w = 2 * lanes(a)
+    tiles = (M + ROWS - 1) // ROWS * ((N + w - 1) // w)
+    turns = scratch.shape[0]
+    sums = totals.shape[0]
+    for turn in prange(turns):
+        product(
+            c, N, 1, start, start_step, a, a_row, a_step, b, b_step, b_column,
+            M, N, K, scratch[turn], turn * tiles // turns, (turn + 1) * tiles // turns,
+        )  # fmt: skip
+        low, high = turn * sums // turns, (turn + 1) * sums // turns
+        for j in range(low, high):
+            totals[j] = 0
+        for k in range(K if sums else 0):
+            for j in range(low, high):
+                totals[j] += b[k * b_step + j]
+
+
+del dense_product.is_kernel  # it has no plain twin: the three below have
+
+
+def scratch_for(dtype, K, work):
+    """Return room for the packed panels of each turn, the calling thread's own."""
+    turns = TURNS if work >= PARALLEL_WORK else 1
+    w = 2 * REGISTER_BYTES // dtype.itemsize
+    size = (K + 1) * w + K * ROWS + ROWS * w
+    size = -(-size // w) * w
+    try:
+        room = _of_this_thread.room[dtype]
+        if room.size >= turns * size:
+            return room[: turns * size].reshape(turns, size)
+    except (AttributeError, KeyError):
+        _of_this_thread.__dict__.setdefault("room", {})
+    _of_this_thread.room[dtype] = np.zeros(turns * size, dtype)
+    return _of_this_thread.room[dtype].reshape(turns, size)
+
+
+def dense_forward(y, x, W, b):
+    """
+    y[n, o] = b[o] + sum_i x[n, i] W[i, o]
+
+    y (N, O) out    x (N, I)    W (I, O)    b (O,)
+    """
+    N, I = x.shape
+    O = W.shape[1]
+    work = N * I * O >> 3
+    scratch = scratch_for(x.dtype, I, work)
+    none = EMPTY[x.dtype.char]
+    dense_product(y, b, 1, none, x, I, 1, W, O, 1, N, O, I, work, scratch)
+
+
+def dense_backward_weights(dW, db, dz, x):
+    """
+    dW[i, o] = sum_n x[n, i] dz[n, o],    db[o] = sum_n dz[n, o]
+
+    dW (I, O) out    db (O,) out    dz (N, O)    x (N, I)
+    """
+    N, I = x.shape
+    O = dz.shape[1]
+    work = N * I * O >> 3
+    scratch = scratch_for(x.dtype, N, work)
+    zero = ZERO[x.dtype.char]
+    dense_product(dW, zero, 0, db, x, 1, I, dz, O, 1, I, O, N, work, scratch)
+
+
+def dense_backward_input(dx, dz, W):
+    """
+    dx[n, i] = sum_o dz[n, o] W[i, o]
+
+    dx (N, I) out    dz (N, O)    W (I, O)
+    """
+    N, O = dz.shape
+    I = W.shape[0]
+    work = N * I * O >> 3
+    scratch = scratch_for(W.dtype, O, work)
+    zero, none = ZERO[W.dtype.char], EMPTY[W.dtype.char]
+    dense_product(dx, zero, 0, none, dz, O, 1, W, 1, O, N, I, O, work, scratch)
+
+
+for twin in (dense_forward, dense_backward_weights, dense_backward_input):
+    twin.is_kernel = True
