@@ -1,0 +1,95 @@
+"""
+The accuracies: one number for each row of predictions, 1 for right and 0 for wrong.
+
+Class numbers t (R,) may be whole numbers of any type; where several columns are largest
+the first is meant. A loss serves as a metric too: see `plain/losses.py`, whose legend
+holds here.
+"""
+
+import numpy as np
+from numba import prange
+
+from ..jit import inner, kernel, like
+from .losses import predictions
+
+
+@inner
+def largest_column(x, r):
+    """Return the first c at which x[r, c] is largest."""
+    best = 0
+    for c in range(1, x.shape[1]):
+        if x[r, c] > x[r, best]:
+            best = c
+    return best
+
+
+@inner
+def among_top_k(p, r, label, k):
+    """Tell whether fewer than k columns of p[r] exceed p[r, label]."""
+    if label < 0 or label >= p.shape[1]:
+        return False
+    ahead = 0
+    for c in range(p.shape[1]):
+        if not p[r, c] <= p[r, label]:  # a NaN is ahead of everything
+            ahead += 1
+    return ahead < k
+
+
+@kernel(work=predictions)
+def binary_accuracy(s, t, p):
+    """
+    s[r] = 1/C sum_c [t[r, c] == round(p[r, c])],    halves round to even: 0.5 to 0
+
+    s (R,) out    t (R, C)    p (R, C)
+    """
+    R, C = p.shape
+    for r in prange(R):
+        right = 0
+        for c in range(C):
+            if t[r, c] == np.rint(p[r, c]):
+                right += 1
+        s[r] = like(s[r], right) / like(s[r], C)
+
+
+@kernel(work=predictions)
+def categorical_accuracy(s, t, p):
+    """
+    s[r] = [argmax_c t[r, c] == argmax_c p[r, c]]
+
+    s (R,) out    t (R, C)    p (R, C)
+    """
+    for r in prange(p.shape[0]):
+        s[r] = largest_column(t, r) == largest_column(p, r)
+
+
+@kernel(work=predictions)
+def sparse_categorical_accuracy(s, t, p):
+    """
+    s[r] = [t[r] == argmax_c p[r, c]]
+
+    s (R,) out    t (R,) class numbers    p (R, C)
+    """
+    for r in prange(p.shape[0]):
+        s[r] = t[r] == largest_column(p, r)
+
+
+@kernel(work=predictions)
+def top_k_categorical_accuracy(s, t, p, k):
+    """
+    s[r] = [argmax_c t[r, c] is among the k largest of p[r]],    with all that tie
+
+    s (R,) out    t (R, C)    p (R, C)
+    """
+    for r in prange(p.shape[0]):
+        s[r] = among_top_k(p, r, largest_column(t, r), k)
+
+
+@kernel(work=predictions)
+def sparse_top_k_categorical_accuracy(s, t, p, k):
+    """
+    s[r] = [t[r] is among the k largest of p[r]],    with all that tie
+
+    s (R,) out    t (R,) class numbers    p (R, C)
+    """
+    for r in prange(p.shape[0]):
+        s[r] = among_top_k(p, r, int(t[r]), k)

@@ -1,0 +1,242 @@
+"""
+Losses: how wrong a row of predictions is, and which way is better.
+
+A loss gives one number for each row, the last axis of the predictions, and the gradient
+of that number; masks and sample weights act later, on whole rows. Every name here is
+also a function: `losses.mse(y_true, y_pred)`. Read next: `kernels/plain/losses.py`
+for the arithmetic, `Loss` to write your own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .device import epsilon, floatx, ops
+from .utils import lookup
+
+
+class Loss:
+    """
+    Base class of losses; a loss of your own needs `forward` and `backward`.
+
+    Set `sparse = True` if the targets are class numbers: t is then an int64 array (R,).
+
+    Examples
+    --------
+    >>> class HalfSquare(Loss):
+    ...     name = "half_square"
+    ...
+    ...     def forward(self, s, t, p):
+    ...         s[:] = ((p - t) ** 2).sum(axis=1) / 2
+    ...
+    ...     def backward(self, dp, t, p, ds):
+    ...         dp[:] = ds[:, None] * (p - t)
+    >>> HalfSquare()([[0.0, 0.0]], [[3.0, 1.0]])
+    array([5.])
+    """
+
+    name: str = ""
+    sparse: bool = False
+
+    def __init_subclass__(cls) -> None:
+        """Name the loss after its class, unless the class says otherwise."""
+        if "name" not in vars(cls):
+            cls.name = cls.__name__
+
+    def forward(self, s: np.ndarray, t: np.ndarray, p: np.ndarray) -> None:
+        """
+        Fill s[r] with the loss of row r.
+
+        s (R,) out    t (R, C), or (R,) class numbers    p (R, C)
+        """
+        raise NotImplementedError(f"{self.name}: the loss has no method forward.")
+
+    def backward(
+        self, dp: np.ndarray, t: np.ndarray, p: np.ndarray, ds: np.ndarray
+    ) -> None:
+        """
+        Fill dp[r, c] with ds[r] times the derivative of s[r] by p[r, c].
+
+        dp (R, C) out    t (R, C), or (R,) class numbers    p (R, C)    ds (R,)
+        """
+        raise NotImplementedError(f"{self.name}: the loss has no method backward.")
+
+    def __call__(self, y_true: Any, y_pred: Any) -> np.ndarray:
+        """Return the loss of each row, an array of shape `y_pred.shape[:-1]`."""
+        t, p, shape = as_rows(y_true, y_pred, self.sparse, self.name)
+        s = np.empty(len(p), p.dtype)
+        self.forward(s, t, p)
+        return s.reshape(shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this loss again."""
+        return {}
+
+    def __repr__(self) -> str:
+        """Show the name."""
+        return f"<loss {self.name}>"
+
+
+class KernelLoss(Loss):
+    """A built-in loss: a pair of kernels, found by name on the device in use."""
+
+    def __init__(self, name: str, sparse: bool = False) -> None:
+        self.name = name
+        self.sparse = sparse
+        self._forward = name + "_forward"
+        self._backward = name + "_backward"
+
+    def forward(self, s: np.ndarray, t: np.ndarray, p: np.ndarray) -> None:
+        """Fill s[r] with the loss of row r."""
+        getattr(ops, self._forward)(s, t, p, epsilon())
+
+    def backward(
+        self, dp: np.ndarray, t: np.ndarray, p: np.ndarray, ds: np.ndarray
+    ) -> None:
+        """Fill dp[r, c] with ds[r] times the derivative of s[r] by p[r, c]."""
+        getattr(ops, self._backward)(dp, t, p, ds, epsilon())
+
+
+mean_squared_error = KernelLoss("mean_squared_error")
+mean_absolute_error = KernelLoss("mean_absolute_error")
+mean_absolute_percentage_error = KernelLoss("mean_absolute_percentage_error")
+mean_squared_logarithmic_error = KernelLoss("mean_squared_logarithmic_error")
+hinge = KernelLoss("hinge")
+squared_hinge = KernelLoss("squared_hinge")
+categorical_hinge = KernelLoss("categorical_hinge")
+logcosh = KernelLoss("logcosh")
+poisson = KernelLoss("poisson")
+kullback_leibler_divergence = KernelLoss("kullback_leibler_divergence")
+cosine_proximity = KernelLoss("cosine_proximity")
+binary_crossentropy = KernelLoss("binary_crossentropy")
+categorical_crossentropy = KernelLoss("categorical_crossentropy")
+sparse_categorical_crossentropy = KernelLoss(
+    "sparse_categorical_crossentropy", sparse=True
+)
+
+mse = MSE = mean_squared_error
+mae = MAE = mean_absolute_error
+mape = MAPE = mean_absolute_percentage_error
+msle = MSLE = mean_squared_logarithmic_error
+kld = KLD = kullback_leibler_divergence
+cosine = cosine_proximity
+
+LOSSES: dict[str, Loss] = {
+    name: value for name, value in list(globals().items()) if isinstance(value, Loss)
+}
+"""Every built-in loss, by name and alias."""
+
+
+def as_rows(
+    y_true: Any, y_pred: Any, sparse: bool, name: str
+) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
+    """
+    Return targets and predictions as the kernels want them, and the shape of the rows.
+
+    Parameters
+    ----------
+    y_true : array
+        Of the shape of `y_pred`; with `sparse` one class number for each row.
+    y_pred : array of shape (..., C)
+    sparse : bool
+        Whether the targets are class numbers.
+    name : str
+        Who asks, for the messages.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match, or a class number is not one.
+    """
+    p = np.asarray(y_pred)
+    if p.ndim == 0 or p.shape[-1] == 0:
+        raise ValueError(
+            f"{name}: expected predictions of shape (..., C) with at least one column, "
+            f"got {p.shape}."
+        )
+    rows, columns = p.shape[:-1], p.shape[-1]
+    dtype = np.float64 if p.dtype == np.float64 else floatx()
+    p2 = np.require(p, dtype, "CW").reshape(-1, columns)
+    y = np.asarray(y_true)
+    if sparse:
+        return _class_numbers(y, len(p2), columns, name), p2, rows
+    if y.shape != p.shape:
+        hint = "Reshape the targets."
+        if y.size == len(p2) and columns > 1:
+            hint = "Class numbers become rows with kerasnb.utils.to_categorical(y)."
+        raise ValueError(
+            f"{name}: expected targets of the predictions' shape {p.shape}, "
+            f"got {y.shape}. {hint}"
+        )
+    return np.require(y, dtype, "CW").reshape(-1, columns), p2, rows
+
+
+def _class_numbers(y: np.ndarray, rows: int, classes: int, name: str) -> np.ndarray:
+    """Return y as (R,) int64, or raise a ValueError that names the wrong value."""
+    if y.size != rows:
+        hint = ""
+        if y.size == rows * classes:
+            hint = " One-hot targets become class numbers with y.argmax(axis=-1)."
+        raise ValueError(
+            f"{name}: expected one class number for each of {rows} rows, "
+            f"got targets of shape {y.shape}.{hint}"
+        )
+    flat = y.reshape(-1)
+    with np.errstate(invalid="ignore"):
+        labels = flat.astype(np.int64)
+    wrong = (labels != flat) | (labels < 0) | (labels >= classes)
+    if wrong.any():
+        raise ValueError(
+            f"{name}: expected whole class numbers from 0 to {classes - 1}, "
+            f"got {flat[wrong][0]}. Do the predictions have a column for each class?"
+        )
+    return labels
+
+
+def serialize(loss: Loss) -> str | dict[str, Any]:
+    """Return what `get` makes the same loss of: a name, or class name and config."""
+    if LOSSES.get(loss.name) is loss:
+        return loss.name
+    return {"class_name": type(loss).__name__, "config": loss.get_config()}
+
+
+def get(identifier: Any) -> Loss:
+    """
+    Return a loss by name, or a `Loss` as it is.
+
+    Parameters
+    ----------
+    identifier : str, Loss, subclass of Loss or dict
+        A dict has the keys 'class_name' and 'config'.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    TypeError
+        If it is a plain function, or nothing that stands for a loss.
+
+    Examples
+    --------
+    >>> get("mse")
+    <loss mean_squared_error>
+    """
+    if isinstance(identifier, Loss):
+        return identifier
+    if isinstance(identifier, str):
+        return lookup(identifier, LOSSES, "loss")
+    if isinstance(identifier, dict) and "class_name" in identifier:
+        return lookup(identifier["class_name"], LOSSES, "loss")
+    if isinstance(identifier, type) and issubclass(identifier, Loss):
+        return identifier()
+    if callable(identifier):
+        who = getattr(identifier, "__name__", type(identifier).__name__)
+        raise TypeError(
+            f"loss: the plain function {who!r} has no derivative. Write a subclass of "
+            "kerasnb.losses.Loss with the methods forward and backward."
+        )
+    raise TypeError(
+        f"loss: expected a name such as 'mse' or a Loss, got {identifier!r}."
+    )

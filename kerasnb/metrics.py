@@ -1,0 +1,493 @@
+"""
+Metrics: what is reported about predictions, but not trained on.
+
+A metric gives one number for each row of predictions, and the training loop averages
+them under the mask. A stateful metric instead counts over all batches of an epoch and
+reports one value of its own. Every loss is a metric too. Read next:
+`kernels/plain/metrics.py` for the accuracies, `resolve` for what 'accuracy' means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from . import losses
+from .device import ops
+from .losses import Loss, as_rows
+from .utils import lookup
+
+
+class Metric:
+    """
+    Base class of metrics; one of your own needs a `name` and `forward`.
+
+    `sparse` says which targets it takes: True class numbers (R,), False rows (R, C),
+    None whatever the loss takes.
+
+    Examples
+    --------
+    >>> class LargestError(Metric):
+    ...     name = "largest_error"
+    ...
+    ...     def forward(self, s, t, p):
+    ...         s[:] = abs(p - t).max(axis=1)
+    >>> LargestError()([[0.0, 0.0]], [[0.5, -2.0]])
+    array([2.])
+    """
+
+    name: str = ""
+    stateful: bool = False
+    sparse: bool | None = False
+
+    def __init_subclass__(cls) -> None:
+        """Name the metric after its class, unless the class says otherwise."""
+        if "name" not in vars(cls):
+            cls.name = cls.__name__
+
+    def forward(self, s: np.ndarray, t: np.ndarray, p: np.ndarray) -> None:
+        """
+        Fill s[r] with the metric of row r.
+
+        s (R,) out    t (R, C), or (R,) class numbers    p (R, C)
+        """
+        raise NotImplementedError(f"{self.name}: the metric has no method forward.")
+
+    def __call__(self, y_true: Any, y_pred: Any) -> Any:
+        """Return the metric of each row, an array of shape `y_pred.shape[:-1]`."""
+        t, p, shape = as_rows(y_true, y_pred, bool(self.sparse), self.name)
+        s = np.empty(len(p), p.dtype)
+        self.forward(s, t, p)
+        return s.reshape(shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this metric again."""
+        return {}
+
+    def __repr__(self) -> str:
+        """Show the name."""
+        return f"<metric {self.name}>"
+
+
+class LossMetric(Metric):
+    """A loss, reported as a metric."""
+
+    def __init__(self, loss: Loss) -> None:
+        self.loss = loss
+        self.name = loss.name
+        self.sparse = loss.sparse
+
+    def forward(self, s: np.ndarray, t: np.ndarray, p: np.ndarray) -> None:
+        """Fill s[r] with the loss of row r."""
+        self.loss.forward(s, t.reshape(-1) if self.sparse else t, p)
+
+
+class Accuracy(Metric):
+    """A built-in accuracy: a kernel, found by name on the device in use."""
+
+    def __init__(self, name: str, sparse: bool = False) -> None:
+        self.name = name
+        self.sparse = sparse
+
+    def forward(self, s: np.ndarray, t: np.ndarray, p: np.ndarray) -> None:
+        """Fill s[r] with the accuracy of row r."""
+        getattr(ops, self.name)(s, t.reshape(-1) if self.sparse else t, p)
+
+
+class TopKCategoricalAccuracy(Metric):
+    """
+    1 where the class of the target is among the k most probable ones, else 0.
+
+    Classes that tie with the k-th count as well.
+
+    Parameters
+    ----------
+    k : int
+    name : str, optional
+        The name to report; default 'top_k_categorical_accuracy'.
+
+    Examples
+    --------
+    >>> TopKCategoricalAccuracy(k=2)([[1, 0, 0]], [[0.3, 0.6, 0.1]])
+    array([1.])
+    """
+
+    name = kernel = "top_k_categorical_accuracy"
+
+    def __init__(self, k: int = 5, name: str | None = None) -> None:
+        if not isinstance(k, (int, np.integer)) or k < 1:
+            raise ValueError(
+                f"{self.kernel}: expected k to be a whole number from 1, got {k!r}."
+            )
+        self.k = int(k)
+        self.name = name or self.kernel
+
+    def forward(self, s: np.ndarray, t: np.ndarray, p: np.ndarray) -> None:
+        """Fill s[r] with 1 where row r is right, else 0."""
+        getattr(ops, self.kernel)(s, t.reshape(-1) if self.sparse else t, p, self.k)
+
+    def __call__(self, y_true: Any, y_pred: Any, k: int | None = None) -> Any:
+        """Return the accuracy of each row, for this k or another."""
+        if k is not None and k != self.k:
+            return type(self)(k)(y_true, y_pred)
+        return super().__call__(y_true, y_pred)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this metric again."""
+        return {"k": self.k, "name": self.name}
+
+
+class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
+    """
+    As `TopKCategoricalAccuracy`, for targets that are class numbers.
+
+    Parameters
+    ----------
+    k : int
+    name : str, optional
+        The name to report; default 'sparse_top_k_categorical_accuracy'.
+
+    Examples
+    --------
+    >>> SparseTopKCategoricalAccuracy(k=2)([0], [[0.3, 0.6, 0.1]])
+    array([1.])
+    """
+
+    name = kernel = "sparse_top_k_categorical_accuracy"
+    sparse = True
+
+
+class FunctionMetric(Metric):
+    """
+    A function (y_true, y_pred) of yours, as a metric.
+
+    The function gets two arrays (R, C), or (R, 1) class numbers and (R, C), and returns
+    one value for each row, or a single value.
+
+    Parameters
+    ----------
+    function : callable
+        Its attribute `name`, else `__name__`, is the name to report.
+    """
+
+    sparse = None
+
+    def __init__(self, function: Callable[[np.ndarray, np.ndarray], Any]) -> None:
+        self.function = function
+        named = getattr(function, "name", None) or getattr(function, "__name__", None)
+        self.name = named or type(function).__name__
+
+    def forward(self, s: np.ndarray, t: np.ndarray, p: np.ndarray) -> None:
+        """Fill s with what the function returns."""
+        value = np.asarray(self.function(t[:, None] if t.ndim == 1 else t, p))
+        if value.ndim and value.shape != s.shape:
+            raise ValueError(
+                f"metric {self.name}: expected one value for each row, shape "
+                f"{s.shape}, or a single value, got shape {value.shape}. Take the mean "
+                "over the last axis."
+            )
+        s[...] = value
+
+    def __call__(self, y_true: Any, y_pred: Any) -> Any:
+        """Return what the function returns."""
+        return self.function(y_true, y_pred)
+
+
+class StatefulMetric(Metric):
+    """
+    Base class of metrics that count over batches.
+
+    One of your own needs a `name`, `reset_states`, which forgets, and `update`, which
+    counts a batch in and returns the value of all batches since, as a float.
+    """
+
+    stateful = True
+    sparse = None
+
+    def reset_states(self) -> None:
+        """Forget all batches."""
+        raise NotImplementedError(f"{self.name}: no method reset_states.")
+
+    def update(self, y_true: np.ndarray, y_pred: np.ndarray) -> float:
+        """Count a batch and return the value so far."""
+        raise NotImplementedError(f"{self.name}: no method update.")
+
+    def __call__(self, y_true: Any, y_pred: Any) -> float:
+        """Count a batch and return the value so far."""
+        return self.update(np.asarray(y_true), np.asarray(y_pred))
+
+
+class StatefulFunction(StatefulMetric):
+    """A callable object of yours with `name`, `stateful` and `reset_states`."""
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+        self.name = getattr(function, "name", type(function).__name__)
+
+    def reset_states(self) -> None:
+        """Forget all batches."""
+        self.function.reset_states()
+
+    def update(self, y_true: np.ndarray, y_pred: np.ndarray) -> float:
+        """Count a batch and return the value so far."""
+        return float(self.function(y_true, y_pred))
+
+
+class Precision(StatefulMetric):
+    """
+    Of the predictions above a threshold, the part that is right.
+
+    Counts every element of a batch: targets above 1/2 are positive. Without a positive
+    prediction the value is 0.
+
+    Parameters
+    ----------
+    threshold : float
+    name : str, optional
+        The name to report; default the class's name in small letters.
+
+    Examples
+    --------
+    >>> precision = Precision()
+    >>> precision([[1], [0]], [[0.9], [0.8]])
+    0.5
+    >>> precision([[1], [1]], [[0.7], [0.1]])
+    0.6666666666666666
+    """
+
+    name = "precision"
+
+    def __init__(self, threshold: float = 0.5, name: str | None = None) -> None:
+        self.threshold = threshold
+        self.name = name or type(self).name
+        self.reset_states()
+
+    def reset_states(self) -> None:
+        """Forget all batches."""
+        self.right = self.counted = 0
+
+    def update(self, y_true: np.ndarray, y_pred: np.ndarray) -> float:
+        """Count a batch and return the value so far."""
+        if y_true.size != y_pred.size:
+            raise ValueError(
+                f"metric {self.name}: expected targets of the predictions' shape "
+                f"{y_pred.shape}, got {y_true.shape}."
+            )
+        positive = y_true.reshape(y_pred.shape) > 0.5
+        chosen = y_pred > self.threshold
+        self.right += int(np.count_nonzero(positive & chosen))
+        self.counted += int(np.count_nonzero(self._candidates(positive, chosen)))
+        return self.right / self.counted if self.counted else 0.0
+
+    def _candidates(self, positive: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        return chosen
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this metric again."""
+        return {"threshold": self.threshold, "name": self.name}
+
+
+class Recall(Precision):
+    """
+    Of the positive targets, the part that is predicted above a threshold.
+
+    Counts every element of a batch: targets above 1/2 are positive. Without a positive
+    target the value is 0.
+
+    Parameters
+    ----------
+    threshold : float
+    name : str, optional
+        The name to report; default the class's name in small letters.
+
+    Examples
+    --------
+    >>> Recall()([[1], [1], [0]], [[0.9], [0.2], [0.8]])
+    0.5
+    """
+
+    name = "recall"
+
+    def _candidates(self, positive: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        return positive
+
+
+binary_accuracy = Accuracy("binary_accuracy")
+categorical_accuracy = Accuracy("categorical_accuracy")
+sparse_categorical_accuracy = Accuracy("sparse_categorical_accuracy", sparse=True)
+top_k_categorical_accuracy = TopKCategoricalAccuracy()
+sparse_top_k_categorical_accuracy = SparseTopKCategoricalAccuracy()
+
+mse = MSE = mean_squared_error = LossMetric(losses.mse)
+mae = MAE = mean_absolute_error = LossMetric(losses.mae)
+mape = MAPE = mean_absolute_percentage_error = LossMetric(losses.mape)
+msle = MSLE = mean_squared_logarithmic_error = LossMetric(losses.msle)
+kld = KLD = kullback_leibler_divergence = LossMetric(losses.kld)
+cosine = cosine_proximity = LossMetric(losses.cosine)
+hinge = LossMetric(losses.hinge)
+squared_hinge = LossMetric(losses.squared_hinge)
+categorical_hinge = LossMetric(losses.categorical_hinge)
+logcosh = LossMetric(losses.logcosh)
+poisson = LossMetric(losses.poisson)
+binary_crossentropy = LossMetric(losses.binary_crossentropy)
+categorical_crossentropy = LossMetric(losses.categorical_crossentropy)
+sparse_categorical_crossentropy = LossMetric(losses.sparse_categorical_crossentropy)
+
+METRICS: dict[str, Metric] = {
+    name: value for name, value in list(globals().items()) if isinstance(value, Metric)
+}
+"""Every built-in metric without state, by name and alias."""
+
+CLASSES: dict[str, type[Metric]] = {
+    kind.__name__: kind
+    for kind in (
+        TopKCategoricalAccuracy,
+        SparseTopKCategoricalAccuracy,
+        Precision,
+        Recall,
+    )
+}
+"""Metrics with arguments or with a state: a name makes a new one."""
+
+SHORTHANDS: dict[str, tuple[str, tuple[Metric, Metric, Metric]]] = {
+    name: (reported, variants)
+    for names, reported, variants in (
+        (
+            ("accuracy", "acc"),
+            "acc",
+            (binary_accuracy, sparse_categorical_accuracy, categorical_accuracy),
+        ),
+        (
+            ("crossentropy", "ce"),
+            "ce",
+            (
+                binary_crossentropy,
+                sparse_categorical_crossentropy,
+                categorical_crossentropy,
+            ),
+        ),
+    )
+    for name in names
+}
+"""Shorthand -> reported name, and the metric for binary, sparse and one-hot targets."""
+
+
+def serialize(metric: Metric) -> str | dict[str, Any]:
+    """Return what `get` makes the same metric of: a name, or class name and config."""
+    if METRICS.get(metric.name) is metric or isinstance(
+        metric, (FunctionMetric, LossMetric)
+    ):
+        return metric.name
+    return {"class_name": type(metric).__name__, "config": metric.get_config()}
+
+
+def get(identifier: Any) -> Metric:
+    """
+    Return a metric by name, or made from a loss, a class or a function.
+
+    Parameters
+    ----------
+    identifier : str, Metric, Loss, class, dict or callable
+        A dict has the keys 'class_name' and 'config'.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or means nothing without a model.
+    TypeError
+        If it is nothing that stands for a metric.
+
+    Examples
+    --------
+    >>> get("mse")
+    <metric mean_squared_error>
+    """
+    if isinstance(identifier, Metric):
+        return identifier
+    if isinstance(identifier, str):
+        return _by_name(identifier, {})
+    if isinstance(identifier, dict) and "class_name" in identifier:
+        return _by_name(identifier["class_name"], identifier.get("config") or {})
+    if isinstance(identifier, Loss):
+        built_in = losses.LOSSES.get(identifier.name) is identifier
+        return METRICS[identifier.name] if built_in else LossMetric(identifier)
+    if isinstance(identifier, type) and issubclass(identifier, (Metric, Loss)):
+        return get(identifier())
+    if callable(identifier):
+        if getattr(identifier, "stateful", False):
+            return StatefulFunction(identifier)
+        return FunctionMetric(identifier)
+    raise TypeError(
+        "metric: expected a name such as 'accuracy', a Metric or a function "
+        f"(y_true, y_pred), got {identifier!r}."
+    )
+
+
+def _by_name(name: str, config: dict[str, Any]) -> Metric:
+    found = lookup(name, {**METRICS, **CLASSES, **SHORTHANDS}, "metric")
+    if isinstance(found, tuple):
+        variants = ", ".join(metric.name for metric in found[1])
+        raise ValueError(
+            f"metric: what {name!r} means depends on the model and its loss. Outside "
+            f"compile, name one of {variants}."
+        )
+    return found(**config) if isinstance(found, type) else found
+
+
+def resolve(
+    identifier: Any, output_shape: tuple[int | None, ...], loss: Loss | None
+) -> tuple[str, Metric]:
+    """
+    Return the name to report and the metric, for one output of a model.
+
+    'accuracy' and 'crossentropy' are binary where the output has one column or the loss
+    is binary cross-entropy; else they follow the loss: class numbers or one-hot rows.
+
+    Raises
+    ------
+    ValueError
+        If the metric takes other targets than the loss.
+    """
+    takes_classes = loss is not None and loss.sparse
+    if isinstance(identifier, str) and identifier in SHORTHANDS:
+        name, (binary, sparse, one_hot) = SHORTHANDS[identifier]
+        metric = sparse if takes_classes else one_hot
+        if output_shape[-1] == 1 or loss is losses.binary_crossentropy:
+            metric = binary
+    else:
+        metric = get(identifier)
+        name = metric.name
+    if metric.sparse and not takes_classes and output_shape[-1] != 1:
+        raise ValueError(
+            f"metric {metric.name}: expected targets that are class numbers, but the "
+            "loss takes whole rows. Use 'accuracy', which follows the loss, or the "
+            "loss 'sparse_categorical_crossentropy'."
+        )
+    if metric.sparse is False and takes_classes:
+        raise ValueError(
+            f"metric {metric.name}: expected targets that are whole rows, but the loss "
+            "takes class numbers. Use a metric whose name begins with 'sparse_', or "
+            "another loss."
+        )
+    return name, metric
+
+
+def unique_names(names: Iterable[str]) -> list[str]:
+    """
+    Mark names that came before: the second gets _1, the third _2.
+
+    Examples
+    --------
+    >>> unique_names(["acc", "mse", "acc", "acc"])
+    ['acc', 'mse', 'acc_1', 'acc_2']
+    """
+    unique: list[str] = []
+    for name in names:
+        number, candidate = 0, name
+        while candidate in unique:
+            number += 1
+            candidate = f"{name}_{number}"
+        unique.append(candidate)
+    return unique
