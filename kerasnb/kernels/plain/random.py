@@ -1,0 +1,184 @@
+"""
+Arrays of random numbers, permutations and dropout.
+
+Element i of every array is made from word i % 4 of block `counter + i // 4`, so any
+piece can be drawn alone and the pieces may be drawn in any order by any thread. `key`
+and `counter` are whole numbers from 0 to 2^63 - 1. Read next: `formulas/random.py`.
+"""
+
+import numpy as np
+from numba import prange
+
+from ..formulas.random import (
+    FIRST,
+    below,
+    dissolved,
+    keep,
+    normal_pair,
+    random_words,
+    unit,
+    within_two,
+)
+from ..jit import inner, kernel
+
+BLOCKS = 1024  # blocks of four words that are drawn at a time
+CHUNK = 4 * BLOCKS
+
+
+def costly(y, *rest):
+    """A random word costs as much as four plain elements."""
+    return 4 * y.size
+
+
+@dissolved
+def draw_words(words, key, block):
+    """words[4 n + k] = word k of block n"""
+    for n in range(words.size // 4):
+        a, b, c, d = random_words(key, block + np.uint64(n), FIRST)
+        words[4 * n] = a
+        words[4 * n + 1] = b
+        words[4 * n + 2] = c
+        words[4 * n + 3] = d
+
+
+@inner
+def words_for(y, key, counter, start):
+    """Return a word for each element of y = out[start:], up to three more last."""
+    words = np.empty((y.size + 3) // 4 * 4, np.uint32)
+    draw_words(words, np.uint64(key), np.uint64(counter) + np.uint64(start // 4))
+    return words
+
+
+@inner
+def drop_rule(rate):
+    """Return the smallest word that is kept, and the factor of kept elements."""
+    return np.uint64(rate * 2.0**32), 1.0 / (1.0 - rate) if rate < 1.0 else 0.0
+
+
+# ---- numbers ----------------------------------------------------------------------
+
+
+@kernel(parallel=False)
+def random_uniform(out, low, high, key, counter):
+    """
+    out[i] = low + (high - low) u[i],  0 <= u[i] < 1
+
+    out (...) out
+    """
+    out = out.ravel()
+    for start in range(0, out.size, CHUNK):
+        y = out[start : start + CHUNK]
+        words = words_for(y, key, counter, start)
+        for i in range(y.size):
+            y[i] = low + (high - low) * unit(y[i], words[i])
+
+
+@kernel
+def random_normal(out, mean, stddev, key, counter):
+    """
+    out[i] = mean + stddev z[i],  z normal with mean 0 and variance 1
+
+    out (...) out
+    """
+    out = out.ravel()
+    for n in prange((out.size + CHUNK - 1) // CHUNK):
+        start = n * CHUNK
+        y = out[start : start + CHUNK]
+        words = words_for(y, key, counter, start)
+        for i in range(0, y.size, 2):
+            even, odd = normal_pair(words[i], words[i + 1])
+            y[i] = mean + stddev * even
+            if i + 1 < y.size:
+                y[i + 1] = mean + stddev * odd
+
+
+@kernel(parallel=False)
+def random_truncated_normal(out, mean, stddev, key, counter):
+    """
+    out[i] = mean + stddev z[i],  z normal, drawn again until |z| <= 2
+
+    out (...) out
+    """
+    out = out.ravel()
+    key = np.uint64(key)
+    for start in range(0, out.size, CHUNK):
+        y = out[start : start + CHUNK]
+        words = words_for(y, key, counter, start)
+        for i in range(0, y.size, 2):
+            block = np.uint64(counter) + np.uint64((start + i) // 4)
+            even, odd = normal_pair(words[i], words[i + 1])
+            y[i] = mean + stddev * within_two(even, key, block, i % 4)
+            if i + 1 < y.size:
+                y[i + 1] = mean + stddev * within_two(odd, key, block, i % 4 + 1)
+
+
+@kernel(parallel=False)
+def random_permutation(index, key, counter):
+    """
+    index = 0 .. N - 1 in random order, each order as likely (Fisher and Yates)
+
+    index (N,) out, N <= 2^32
+    """
+    key = np.uint64(key)
+    for i in range(index.size):
+        index[i] = i
+    for n in range((index.size - 1) // 4, -1, -1):
+        block = np.uint64(counter) + np.uint64(n)
+        words = random_words(key, block, FIRST)
+        for lane in range(3, -1, -1):
+            i = 4 * n + lane
+            if i < index.size:
+                j = below(i + 1, words[lane], key, block, lane)
+                index[i], index[j] = index[j], index[i]
+
+
+# ---- dropout ----------------------------------------------------------------------
+
+
+@kernel(work=costly)
+def dropout_mask(mask, rate, key, counter):
+    """
+    mask[i] = 1 / (1 - rate) with probability 1 - rate, else 0
+
+    mask (...) out
+    """
+    mask = mask.ravel()
+    limit, scale = drop_rule(rate)
+    for n in prange((mask.size + CHUNK - 1) // CHUNK):
+        start = n * CHUNK
+        m = mask[start : start + CHUNK]
+        words = words_for(m, key, counter, start)
+        for i in range(m.size):
+            m[i] = keep(m[i], words[i], limit, scale)
+
+
+@kernel(work=costly)
+def dropout_forward(y, mask, x, rate, key, counter):
+    """
+    y[i] = x[i] mask[i],  mask as dropout_mask draws it
+
+    y (...) out    mask (...) out    x (...)
+    """
+    y, mask, x = y.ravel(), mask.ravel(), x.ravel()
+    limit, scale = drop_rule(rate)
+    for n in prange((y.size + CHUNK - 1) // CHUNK):
+        start = n * CHUNK
+        fill = y[start : start + CHUNK]
+        m = mask[start : start + CHUNK]
+        values = x[start : start + CHUNK]
+        words = words_for(m, key, counter, start)
+        for i in range(m.size):
+            m[i] = keep(m[i], words[i], limit, scale)
+            fill[i] = values[i] * m[i]
+
+
+@kernel
+def multiply(y, a, b):
+    """
+    y[i] = a[i] b[i]
+
+    y (...) out    a (...)    b (...)
+    """
+    y, a, b = y.ravel(), a.ravel(), b.ravel()
+    for i in prange(y.size):
+        y[i] = a[i] * b[i]
