@@ -1,0 +1,364 @@
+"""
+The contract that every layer keeps, and the weights it owns.
+
+A layer is built once, when the shape of its input is known; then `forward` turns an
+input batch into an output batch and `backward` turns the gradient of the output into
+the gradient of the input, filling the gradient of each weight on the way. All arrays
+that a step needs are buffers of the layer, made at the first batch and used again.
+Read next: `layers.py` for Dense, the first layer worth knowing.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from . import device, initializers
+
+Shape = tuple  # of int or None; axis 0 is the batch
+
+KEPT_VIEWS = 64  # batch shapes that a buffer remembers before it starts anew
+
+_names: dict[str, int] = defaultdict(int)
+
+
+def unique_name(class_name: str) -> str:
+    """Return the snake-cased class name and the next free number: 'max_pooling2d_1'."""
+    name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", class_name)
+    name = re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+    _names[name] += 1
+    return f"{name}_{_names[name]}"
+
+
+def reset_names() -> None:
+    """Start the numbers of default names again from 1."""
+    _names.clear()
+
+
+class Weight:
+    """
+    One array of numbers that training changes (or keeps, if not trainable).
+
+    Attributes
+    ----------
+    value : array
+        The numbers. In a compiled model it is a view of the model's flat vector.
+    grad : array or None
+        Gradient of the loss, same shape. None means that nobody wants it.
+    name : str
+        Layer name, slash, name within the layer, ':0'.
+    regularizer, constraint : object or None
+        Penalty added to the loss; projection applied after each update.
+    """
+
+    def __init__(self, value, name, trainable=True, regularizer=None, constraint=None):
+        self.value = value
+        self.grad = None
+        self.name = name
+        self.trainable = trainable
+        self.regularizer = regularizer
+        self.constraint = constraint
+
+    @property
+    def shape(self) -> Shape:
+        """Return the shape of the array."""
+        return self.value.shape
+
+    def check(self, value) -> np.ndarray:
+        """Return the new value as an array, or refuse one of another shape."""
+        value = np.asarray(value)
+        if value.shape != self.value.shape:
+            raise ValueError(
+                f"{self.name}: expected a weight of shape {self.value.shape}, "
+                f"got {value.shape}."
+            )
+        return value
+
+    def assign(self, value) -> None:
+        """Copy new numbers into the weight; their shape must be the weight's."""
+        self.value[...] = self.check(value)
+
+    def __repr__(self):
+        return f"<Weight {self.name} {self.value.shape} {self.value.dtype}>"
+
+
+class Layer:
+    """
+    Base class of all layers.
+
+    A layer of one's own defines `build` (make the weights with `add_weight`),
+    `compute_output_shape`, `forward(x, training)`, `backward(dy)` and `get_config`.
+    The README has a page about it; `kerasnb.check_layer` proves the result.
+
+    Parameters
+    ----------
+    name : str, optional
+        Default: the snake-cased class name and a number, 'dense_1'.
+    trainable : bool
+        Whether training changes the weights.
+    dtype : str, optional
+        'float32' or 'float64'. Default: `kerasnb.floatx()`.
+    input_shape, batch_input_shape, batch_size, input_dim
+        Shape of the input, for the first layer of a model: without the batch axis, with
+        it, the batch size alone, or the number of features of a flat input.
+    weights : list of arrays, optional
+        Initial values, in the order of `get_weights`.
+
+    Attributes
+    ----------
+    masking : str
+        What the layer does with a mask: "refuse" (default), "pass" it on, "consume"
+        it, or "make" one.
+    mask : array or None
+        The mask (N, T) that came with the input of the latest `forward`.
+    needs_dx : bool
+        False when nobody reads what `backward` returns: it need not be computed.
+    activity_regularizer : Regularizer or None
+        Penalty on the output; the model adds it and its gradient.
+    """
+
+    masking = "refuse"
+    stateful = False
+
+    def __init__(
+        self,
+        name=None,
+        trainable=True,
+        dtype=None,
+        input_shape=None,
+        batch_input_shape=None,
+        batch_size=None,
+        input_dim=None,
+        weights=None,
+        **unknown,
+    ):
+        if unknown:
+            raise TypeError(self._explain_unknown(next(iter(unknown))))
+        self.name = name or unique_name(type(self).__name__)
+        self.trainable = trainable
+        self.dtype = np.dtype(dtype or device.floatx()).name
+        if input_dim is not None and input_shape is None:
+            input_shape = (input_dim,)
+        if batch_input_shape is None and input_shape is not None:
+            batch_input_shape = (batch_size, *_as_shape(self, input_shape))
+        self.batch_input_shape = batch_input_shape and tuple(batch_input_shape)
+        self.initial_weights = weights
+        self.activity_regularizer = None
+        self.built = False
+        self.input_shape = self.output_shape = None
+        self.needs_dx = True
+        self.mask = None
+        self._weights: list[Weight] = []
+        self._storage: dict[str, np.ndarray] = {}
+        self._views: dict[tuple, np.ndarray] = {}
+
+    def build(self, input_shape: Shape) -> None:
+        """Make the weights for inputs of this shape (batch axis first)."""
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of the output for inputs of this shape."""
+        return input_shape
+
+    def forward(self, x, training):
+        """Return the output for a batch; keep what `backward` will read."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward.")
+
+    def backward(self, dy):
+        """Fill the gradients of the weights and return the gradient of the input."""
+        raise NotImplementedError(f"{type(self).__name__} has no backward.")
+
+    def compute_mask(self, x, mask):
+        """Return the mask of the output, given the input and its mask."""
+        if mask is None or self.masking == "pass":
+            return mask
+        if self.masking == "consume":
+            return None
+        raise TypeError(
+            f"{self.name}: {type(self).__name__} does not support masks but its input "
+            "has one. Drop the layer that makes the mask (Masking, or Embedding with "
+            "mask_zero=True), or put a layer in between that consumes it."
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as plain values."""
+        config: dict[str, Any] = {"name": self.name, "trainable": self.trainable}
+        if self.batch_input_shape is not None:
+            config["batch_input_shape"] = list(self.batch_input_shape)
+        config["dtype"] = self.dtype
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Layer:
+        """Make a layer from what `get_config` returned."""
+        return cls(**config)
+
+    # ---- building -----------------------------------------------------------------
+
+    def connect(self, input_shape: Shape) -> Shape:
+        """Build the layer if it is not built yet, and return its output shape."""
+        output_shape = self.compute_output_shape(input_shape)
+        if not self.built:
+            self.build(input_shape)
+            self.built = True
+            if self.initial_weights is not None:
+                self.set_weights(self.initial_weights)
+                self.initial_weights = None
+        self.input_shape, self.output_shape = input_shape, output_shape
+        return output_shape
+
+    def add_weight(
+        self,
+        name: str,
+        shape: Shape,
+        initializer="glorot_uniform",
+        regularizer=None,
+        constraint=None,
+        trainable: bool = True,
+    ) -> Weight:
+        """Make a weight of this layer and return it."""
+        value = initializers.get(initializer)(shape, dtype=self.dtype)
+        value = np.ascontiguousarray(value, self.dtype)
+        full_name = f"{self.name}/{name}:0"
+        weight = Weight(value, full_name, trainable, regularizer, constraint)
+        self._weights.append(weight)
+        return weight
+
+    def __call__(self, x, training=False):
+        """Apply the layer to an array, building it first if need be."""
+        x = np.ascontiguousarray(x, self.dtype)
+        if not self.built:
+            self.connect((None, *x.shape[1:]))
+        return np.array(self.forward(x, training))
+
+    # ---- weights ------------------------------------------------------------------
+
+    @property
+    def sublayers(self) -> list[Layer]:
+        """Return the layers inside this one: a model has some."""
+        return []
+
+    def walk(self) -> Iterator[Layer]:
+        """Yield this layer and all layers inside it."""
+        yield self
+        for layer in self.sublayers:
+            yield from layer.walk()
+
+    @property
+    def weights(self) -> list[Weight]:
+        """Return all weights, the trainable ones first."""
+        return self.trainable_weights + self.non_trainable_weights
+
+    @property
+    def trainable_weights(self) -> list[Weight]:
+        """Return the weights that training changes: none if the layer is frozen."""
+        return [w for w in self._weights if w.trainable] if self.trainable else []
+
+    @property
+    def non_trainable_weights(self) -> list[Weight]:
+        """Return the weights that training leaves alone."""
+        return [w for w in self._weights if not (w.trainable and self.trainable)]
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Return copies of the weights, the trainable ones first."""
+        return [weight.value.copy() for weight in self.weights]
+
+    def set_weights(self, values) -> None:
+        """
+        Set all weights from a list of arrays in the order of `get_weights`.
+
+        Raises
+        ------
+        ValueError
+            If the number of arrays or one of the shapes differs; then nothing changed.
+        """
+        weights = self.weights
+        if len(values) != len(weights):
+            raise ValueError(
+                f"{self.name}: expected {len(weights)} weight arrays, "
+                f"got {len(values)}."
+            )
+        checked = [weight.check(value) for weight, value in zip(weights, values)]
+        for weight, value in zip(weights, checked):
+            weight.assign(value)
+
+    def count_params(self) -> int:
+        """Return the number of scalars in all weights."""
+        if not self.built:
+            raise RuntimeError(
+                f"{self.name}: cannot count parameters before the layer is built. "
+                "Give the first layer an input_shape, or call build."
+            )
+        return sum(weight.value.size for weight in self.weights)
+
+    # ---- buffers ------------------------------------------------------------------
+
+    def buffer(self, name: str, shape: Shape, dtype=None) -> np.ndarray:
+        """Return the layer's array of this name and shape, with any contents."""
+        view = self._views.get((name, shape))
+        return self._new_view(name, shape, dtype) if view is None else view
+
+    def _new_view(self, name, shape, dtype):
+        size = math.prod(shape)
+        storage = self._storage.get(name)
+        if storage is None or storage.size < size or len(self._views) > KEPT_VIEWS:
+            self._views = {key: v for key, v in self._views.items() if key[0] != name}
+            storage = device.aligned_zeros(size, dtype or self.dtype)
+            self._storage[name] = storage
+        view = self._views[name, shape] = storage[:size].reshape(shape)
+        return view
+
+    # ---- errors -------------------------------------------------------------------
+
+    def expect_rank(
+        self, input_shape: Shape, rank: int, at_least: bool = False
+    ) -> None:
+        """Refuse an input of the wrong number of axes."""
+        found = len(input_shape)
+        if found != rank and not (at_least and found > rank):
+            wanted = f"at least {rank}" if at_least else f"{rank}"
+            raise ValueError(
+                f"{self.name}: {type(self).__name__} expects an input with {wanted} "
+                f"axes (the batch included), got shape {show_shape(input_shape)}."
+            )
+
+    def _explain_unknown(self, keyword):
+        known = {
+            name
+            for cls in type(self).__mro__
+            for name in inspect.signature(cls.__init__).parameters
+        } - {"self", "kwargs", "args", "unknown"}
+        close = difflib.get_close_matches(keyword, known, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        return f"{type(self).__name__}: unknown argument {keyword!r}.{hint}"
+
+    def __repr__(self):
+        return f"<{type(self).__name__} {self.name}>"
+
+
+def show_shape(shape: Shape) -> str:
+    """Write a shape with the word 'batch' for an unknown first axis."""
+    axes = ["batch" if shape[0] is None else str(shape[0])]
+    axes += [str(axis) for axis in shape[1:]]
+    return f"({', '.join(axes)}{',' if len(axes) == 1 else ''})"
+
+
+def _as_shape(layer, shape):
+    try:
+        shape = tuple(None if axis is None else int(axis) for axis in shape)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"{layer.name}: input_shape must be a tuple of integers such as (784,), "
+            f"got {shape!r}."
+        ) from None
+    if any(axis is not None and axis < 1 for axis in shape):
+        raise ValueError(
+            f"{layer.name}: every axis of input_shape must be positive, got {shape}."
+        )
+    return shape

@@ -1,0 +1,681 @@
+"""
+The core layers, and every other layer by name.
+
+Each class shows its mathematics in its docstring, then five short methods: `__init__`,
+`build`, `forward`, `backward`, `get_config`. `forward` keeps on named attributes just
+what `backward` reads. Read next: `kernels/plain/dense.py`, the loops behind Dense.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from . import activations, constraints, initializers, random, regularizers
+from .device import ops
+from .layer import Layer, Weight, show_shape
+from .utils import lookup, positive_integer
+
+__all__ = [
+    "Layer",
+    "Weight",
+    "Input",
+    "InputLayer",
+    "Dense",
+    "Activation",
+    "Dropout",
+    "Flatten",
+    "Reshape",
+    "Permute",
+    "RepeatVector",
+    "ActivityRegularization",
+    "Masking",
+]
+
+
+class InputLayer(Layer):
+    """
+    Says the shape of a model's input; computes nothing.
+
+    Parameters
+    ----------
+    input_shape : tuple
+        Shape of one sample, for example (28, 28).
+    batch_size : int, optional
+        A fixed batch size; default: any.
+
+    Examples
+    --------
+    >>> InputLayer(input_shape=(4,)).batch_input_shape
+    (None, 4)
+    """
+
+    masking = "pass"
+
+    def __init__(self, input_shape=None, batch_size=None, **kwargs):
+        super().__init__(input_shape=input_shape, batch_size=batch_size, **kwargs)
+        if self.batch_input_shape is None:
+            raise ValueError(f"{self.name}: InputLayer needs input_shape=(...).")
+
+    def forward(self, x, training):
+        """Return the input."""
+        return x
+
+    def backward(self, dy):
+        """Return the gradient unchanged."""
+        return dy
+
+
+def Input(shape=None, batch_shape=None, name=None, dtype=None):  # noqa: N802
+    """Return an InputLayer, in the words of the functional API."""
+    if shape is None and batch_shape is None:
+        raise ValueError("Input: expected shape=(...), the shape of one sample.")
+    return InputLayer(
+        input_shape=shape, batch_input_shape=batch_shape, name=name, dtype=dtype
+    )
+
+
+class Dense(Layer):
+    """
+    Fully connected layer: every output sees every input of the last axis.
+
+    forward     z = x W + b,  y = activation(z)      (N, I)(I, O) + (O,) -> (N, O)
+    backward    dz = activation'(z) dy,  dW = xT dz,  db = sum over n of dz,  dx = dz WT
+
+    Parameters
+    ----------
+    units : int
+        Number of outputs, O.
+    activation : str or ActivationFunction, optional
+        Applied to z; default: none (linear).
+    use_bias : bool
+        Whether to add b.
+    kernel_initializer, bias_initializer
+        First values of W ('glorot_uniform') and b ('zeros').
+    kernel_regularizer, bias_regularizer, activity_regularizer : optional
+        Penalties on W, b and y.
+    kernel_constraint, bias_constraint : optional
+        Projections of W and b after each update.
+
+    Examples
+    --------
+    >>> layer = Dense(2, kernel_initializer="ones")
+    >>> layer([[1.0, 2.0, 3.0]])
+    array([[6., 6.]], dtype=float32)
+    """
+
+    masking = "pass"
+
+    def __init__(
+        self,
+        units,
+        activation=None,
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.units = positive_integer(units, f"{self.name}: units")
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+
+    def build(self, input_shape):
+        """Make W (I, O) and b (O,)."""
+        self.W = self.add_weight(
+            "kernel",
+            (input_shape[-1], self.units),
+            self.kernel_initializer,
+            self.kernel_regularizer,
+            self.kernel_constraint,
+        )
+        self.b = Weight(np.zeros(self.units, self.dtype), "no bias", trainable=False)
+        if self.use_bias:
+            self.b = self.add_weight(
+                "bias",
+                (self.units,),
+                self.bias_initializer,
+                self.bias_regularizer,
+                self.bias_constraint,
+            )
+
+    def compute_output_shape(self, input_shape):
+        """Replace the last axis by the number of units."""
+        self.expect_rank(input_shape, 2, at_least=True)
+        if input_shape[-1] is None:
+            raise ValueError(
+                f"{self.name}: the last axis of the input must be known, got "
+                f"{show_shape(input_shape)}."
+            )
+        if self.built and input_shape[-1] != self.W.shape[0]:
+            raise ValueError(
+                f"{self.name}: expected input of shape (batch, {self.W.shape[0]}), got "
+                f"{show_shape(input_shape)}. The layer was built for "
+                f"{self.W.shape[0]} features."
+            )
+        return (*input_shape[:-1], self.units)
+
+    def forward(self, x, training):
+        """Return activation(x W + b)."""
+        self.x = x
+        shape = (*x.shape[:-1], self.units)
+        self.y = self.z = z = self.buffer("z", shape)
+        ops.dense_forward(_rows(z), _rows(x), self.W.value, self.b.value)
+        if not self.activation.is_linear:
+            self.y = self.buffer("y", shape)
+            self.activation.forward(self.y, z)
+        return self.y
+
+    def backward(self, dy):
+        """Fill dW and db, return dx."""
+        dz = dy
+        if not self.activation.is_linear:
+            dz = self.buffer("dz", dy.shape)
+            self.activation.backward(dz, dy, self.z, self.y)
+        dz, x = _rows(dz), _rows(self.x)
+        if self.W.grad is not None:
+            db = self.b.grad
+            if db is None:
+                db = self.buffer("db", (self.units,))
+            ops.dense_backward_weights(self.W.grad, db, dz, x)
+        if not self.needs_dx:
+            return None
+        dx = self.buffer("dx", self.x.shape)
+        ops.dense_backward_input(_rows(dx), dz, self.W.value)
+        return dx
+
+    def get_config(self):
+        """Return the constructor's arguments as plain values."""
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": initializers.serialize(self.kernel_initializer),
+            "bias_initializer": initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
+            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
+            "kernel_constraint": constraints.serialize(self.kernel_constraint),
+            "bias_constraint": constraints.serialize(self.bias_constraint),
+        }
+
+
+class Activation(Layer):
+    """
+    An activation function as a layer of its own.
+
+    forward     y = f(x)
+    backward    dx = f'(x) dy
+
+    Parameters
+    ----------
+    activation : str or ActivationFunction
+
+    Examples
+    --------
+    >>> Activation("relu")([[-1.0, 2.0]])
+    array([[0., 2.]], dtype=float32)
+    """
+
+    masking = "pass"
+
+    def __init__(self, activation, **kwargs):
+        super().__init__(**kwargs)
+        self.activation = activations.get(activation)
+
+    def forward(self, x, training):
+        """Return f(x)."""
+        self.x = x
+        self.y = self.buffer("y", x.shape)
+        self.activation.forward(self.y, x)
+        return self.y
+
+    def backward(self, dy):
+        """Return f'(x) dy."""
+        dx = self.buffer("dx", dy.shape)
+        self.activation.backward(dx, dy, self.x, self.y)
+        return dx
+
+    def get_config(self):
+        """Return the constructor's arguments as plain values."""
+        activation = activations.serialize(self.activation)
+        return {**super().get_config(), "activation": activation}
+
+
+class Dropout(Layer):
+    """
+    Switch off a random part of the units while training (Srivastava et al. 2014).
+
+    forward     y = x m,   m = 1 / (1 - rate) with probability 1 - rate, else 0
+    backward    dx = dy m
+
+    Kept values are scaled up, so the mean stays and nothing happens at test time.
+
+    Parameters
+    ----------
+    rate : float
+        Fraction to drop, clipped to [0, 1]; with 1 everything becomes zero.
+    noise_shape : tuple, optional
+        Shape of m: 1 shares the choice along that axis, None is the axis's size.
+    seed : int, optional
+        A random stream of the layer's own; default: the stream of `kerasnb.set_seed`.
+
+    Examples
+    --------
+    >>> Dropout(0.5)([[1.0, 2.0]])
+    array([[1., 2.]], dtype=float32)
+    """
+
+    masking = "pass"
+
+    def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.rate = min(1.0, max(0.0, float(rate)))
+        self.noise_shape = noise_shape and tuple(noise_shape)
+        self.seed = seed
+        self.generator = None if seed is None else random.Generator(seed)
+        self.m = None
+
+    def forward(self, x, training):
+        """Return x m when training, else x itself."""
+        if not training or self.rate == 0:
+            self.m = None
+            return x
+        self.m = self.buffer("m", x.shape)
+        y = self.buffer("y", x.shape)
+        noise = self._shape_of_noise(x)
+        generator = self.generator or random.generator()
+        key, counter = generator.take(math.prod(noise))
+        if self.rate == 1:
+            self.m[...] = y[...] = 0
+        elif noise == x.shape:
+            ops.dropout_forward(y, self.m, x, self.rate, key, counter)
+        else:
+            shared = self.buffer("shared", noise)
+            ops.dropout_mask(shared, self.rate, key, counter)
+            self.m[...] = shared
+            ops.multiply(y, x, self.m)
+        return y
+
+    def backward(self, dy):
+        """Return dy m."""
+        if self.m is None:
+            return dy
+        dx = self.buffer("dx", dy.shape)
+        ops.multiply(dx, dy, self.m)
+        return dx
+
+    def get_config(self):
+        """Return the constructor's arguments as plain values."""
+        return {
+            **super().get_config(),
+            "rate": self.rate,
+            "noise_shape": self.noise_shape and list(self.noise_shape),
+            "seed": self.seed,
+        }
+
+    def _shape_of_noise(self, x):
+        if self.noise_shape is None:
+            return x.shape
+        if len(self.noise_shape) != x.ndim:
+            raise ValueError(
+                f"{self.name}: noise_shape {self.noise_shape} must have as many axes "
+                f"as the input, which has shape {x.shape}."
+            )
+        shape = tuple(
+            size if axis is None else int(axis)
+            for axis, size in zip(self.noise_shape, x.shape)
+        )
+        if any(axis not in (1, size) for axis, size in zip(shape, x.shape)):
+            raise ValueError(
+                f"{self.name}: each axis of noise_shape {self.noise_shape} must be 1, "
+                f"None or the input's, which has shape {x.shape}."
+            )
+        return shape
+
+
+class Flatten(Layer):
+    """
+    Lay out each sample as one row.
+
+    forward     (N, R, C, K) -> (N, R C K), the last axis fastest
+
+    Parameters
+    ----------
+    data_format : str, optional
+        With 'channels_first' the channels are moved last before flattening.
+
+    Examples
+    --------
+    >>> Flatten()([[[1.0, 2.0], [3.0, 4.0]]])
+    array([[1., 2., 3., 4.]], dtype=float32)
+    """
+
+    def __init__(self, data_format=None, **kwargs):
+        super().__init__(**kwargs)
+        if data_format not in (None, "channels_last", "channels_first"):
+            raise ValueError(
+                f"{self.name}: data_format must be 'channels_last' or "
+                f"'channels_first', got {data_format!r}."
+            )
+        self.data_format = data_format or "channels_last"
+
+    def build(self, input_shape):
+        """Make the permutation that moves the channels last, if asked for."""
+        self.columns = None
+        if self.data_format == "channels_first":
+            dims = (*range(2, len(input_shape)), 1)
+            self.columns = _column_permutation(input_shape[1:], dims)
+
+    def compute_output_shape(self, input_shape):
+        """Multiply all axes but the batch."""
+        self.expect_rank(input_shape, 3, at_least=True)
+        if None in input_shape[1:]:
+            raise ValueError(
+                f"{self.name}: every axis but the batch must be known to flatten, got "
+                f"{show_shape(input_shape)}. Give the first layer a full input_shape."
+            )
+        return (input_shape[0], math.prod(input_shape[1:]))
+
+    def forward(self, x, training):
+        """Return one row per sample."""
+        self.x_shape = x.shape
+        x = x.reshape(len(x), -1)
+        if self.columns is None:
+            return x
+        y = self.buffer("y", x.shape)
+        ops.take_columns(y, x, self.columns[0])
+        return y
+
+    def backward(self, dy):
+        """Return the gradient in the shape of the input."""
+        if self.columns is not None:
+            dx = self.buffer("dx", dy.shape)
+            ops.take_columns(dx, dy, self.columns[1])
+            dy = dx
+        return dy.reshape(self.x_shape)
+
+    def get_config(self):
+        """Return the constructor's arguments as plain values."""
+        return {**super().get_config(), "data_format": self.data_format}
+
+
+class Reshape(Layer):
+    """
+    Give each sample another shape, keeping the order of its numbers.
+
+    Parameters
+    ----------
+    target_shape : tuple
+        Shape of a sample without the batch axis; one entry may be -1 and is inferred.
+
+    Examples
+    --------
+    >>> Reshape((2, -1))([[1.0, 2.0, 3.0, 4.0]]).shape
+    (1, 2, 2)
+    """
+
+    def __init__(self, target_shape, **kwargs):
+        super().__init__(**kwargs)
+        self.target_shape = tuple(int(axis) for axis in target_shape)
+        if self.target_shape.count(-1) > 1 or any(
+            axis < 1 and axis != -1 for axis in self.target_shape
+        ):
+            raise ValueError(
+                f"{self.name}: target_shape must be positive sizes and at most one -1, "
+                f"got {self.target_shape}."
+            )
+
+    def compute_output_shape(self, input_shape):
+        """Fill in the -1 and check that the sizes agree."""
+        if None in input_shape[1:]:
+            return (
+                input_shape[0],
+                *(None if axis == -1 else axis for axis in self.target_shape),
+            )
+        size = math.prod(input_shape[1:])
+        known = math.prod(axis for axis in self.target_shape if axis != -1)
+        fits = size % known == 0 if -1 in self.target_shape else size == known
+        if not fits:
+            raise ValueError(
+                f"{self.name}: cannot reshape a sample of shape {input_shape[1:]} "
+                f"({size} numbers) to {self.target_shape}."
+            )
+        shape = (size // known if axis == -1 else axis for axis in self.target_shape)
+        return (input_shape[0], *shape)
+
+    def forward(self, x, training):
+        """Return the same numbers in the target shape."""
+        self.x_shape = x.shape
+        return x.reshape(len(x), *self.target_shape)
+
+    def backward(self, dy):
+        """Return the gradient in the shape of the input."""
+        return dy.reshape(self.x_shape)
+
+    def get_config(self):
+        """Return the constructor's arguments as plain values."""
+        return {**super().get_config(), "target_shape": list(self.target_shape)}
+
+
+class Permute(Layer):
+    """
+    Reorder the axes of each sample.
+
+    Parameters
+    ----------
+    dims : tuple
+        Order of the axes, counted from 1: (2, 1) swaps the two axes of a sample.
+
+    Examples
+    --------
+    >>> Permute((2, 1))(np.zeros((5, 3, 4))).shape
+    (5, 4, 3)
+    """
+
+    def __init__(self, dims, **kwargs):
+        super().__init__(**kwargs)
+        self.dims = tuple(int(axis) for axis in dims)
+        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
+            raise ValueError(
+                f"{self.name}: dims must hold each of 1 to {len(self.dims)} once, got "
+                f"{self.dims}. The batch axis is not counted."
+            )
+
+    def compute_output_shape(self, input_shape):
+        """Reorder the axes."""
+        self.expect_rank(input_shape, len(self.dims) + 1)
+        return (input_shape[0], *(input_shape[axis] for axis in self.dims))
+
+    def forward(self, x, training):
+        """Return the sample's numbers in the new order."""
+        if self.x_shape_of_columns != x.shape[1:]:
+            self.x_shape_of_columns = x.shape[1:]
+            self.columns = _column_permutation(x.shape[1:], self.dims)
+        self.x_shape = x.shape
+        y = self.buffer("y", self.compute_output_shape(x.shape))
+        ops.take_columns(y.reshape(len(x), -1), x.reshape(len(x), -1), self.columns[0])
+        return y
+
+    x_shape_of_columns = None
+
+    def backward(self, dy):
+        """Return the gradient in the input's order."""
+        dx = self.buffer("dx", self.x_shape)
+        ops.take_columns(
+            dx.reshape(len(dy), -1), dy.reshape(len(dy), -1), self.columns[1]
+        )
+        return dx
+
+    def get_config(self):
+        """Return the constructor's arguments as plain values."""
+        return {**super().get_config(), "dims": list(self.dims)}
+
+
+class RepeatVector(Layer):
+    """
+    Say the same vector n times, as a sequence.
+
+    forward     y[n, t, d] = x[n, d],              (N, D) -> (N, T, D)
+    backward    dx[n, d] = sum over t of dy[n, t, d]
+
+    Parameters
+    ----------
+    n : int
+        Number of repetitions, T.
+
+    Examples
+    --------
+    >>> RepeatVector(2)([[1.0, 2.0]])
+    array([[[1., 2.],
+            [1., 2.]]], dtype=float32)
+    """
+
+    def __init__(self, n, **kwargs):
+        super().__init__(**kwargs)
+        self.n = positive_integer(n, f"{self.name}: n")
+
+    def compute_output_shape(self, input_shape):
+        """Insert the new axis."""
+        self.expect_rank(input_shape, 2)
+        return (input_shape[0], self.n, input_shape[1])
+
+    def forward(self, x, training):
+        """Return each row n times."""
+        y = self.buffer("y", (x.shape[0], self.n, x.shape[1]))
+        ops.repeat_forward(y, x)
+        return y
+
+    def backward(self, dy):
+        """Return the sum over the repetitions."""
+        dx = self.buffer("dx", (dy.shape[0], dy.shape[2]))
+        ops.repeat_backward(dx, dy)
+        return dx
+
+    def get_config(self):
+        """Return the constructor's arguments as plain values."""
+        return {**super().get_config(), "n": self.n}
+
+
+class ActivityRegularization(Layer):
+    """
+    Leave the values alone, but add l1 sum |x| + l2 sum x^2 to the loss.
+
+    The sums run over the whole batch and are not divided by its size.
+
+    Parameters
+    ----------
+    l1, l2 : float
+        Factors of the two penalties.
+
+    Examples
+    --------
+    >>> ActivityRegularization(l1=0.1)([[1.0, -2.0]])
+    array([[ 1., -2.]], dtype=float32)
+    """
+
+    masking = "pass"
+
+    def __init__(self, l1=0.0, l2=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.l1, self.l2 = float(l1), float(l2)
+        self.activity_regularizer = regularizers.L1L2(l1=self.l1, l2=self.l2)
+
+    def forward(self, x, training):
+        """Return the input."""
+        return x
+
+    def backward(self, dy):
+        """Return the gradient unchanged: the model has added the penalty's."""
+        return dy
+
+    def get_config(self):
+        """Return the constructor's arguments as plain values."""
+        return {**super().get_config(), "l1": self.l1, "l2": self.l2}
+
+
+class Masking(Layer):
+    """
+    Mark the time steps of a sequence that hold nothing but one value.
+
+    mask[n, t] = any over d of x[n, t, d] != mask_value;  the steps without are zeroed.
+
+    Parameters
+    ----------
+    mask_value : float
+        The value that stands for "no data".
+
+    Examples
+    --------
+    >>> Masking()([[[1.0, 0.0], [0.0, 0.0]]])
+    array([[[1., 0.],
+            [0., 0.]]], dtype=float32)
+    """
+
+    masking = "make"
+
+    def __init__(self, mask_value=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.mask_value = float(mask_value)
+
+    def compute_output_shape(self, input_shape):
+        """Check that there is a time axis."""
+        self.expect_rank(input_shape, 3, at_least=True)
+        return input_shape
+
+    def forward(self, x, training):
+        """Return x with the masked steps zeroed."""
+        self.made = self.buffer("mask", x.shape[:-1], np.bool_)
+        y = self.buffer("y", x.shape)
+        ops.masking_forward(_rows(y), self.made.reshape(-1), _rows(x), self.mask_value)
+        return y
+
+    def backward(self, dy):
+        """Return dy with the masked steps zeroed."""
+        dx = self.buffer("dx", dy.shape)
+        ops.masking_backward(_rows(dx), _rows(dy), self.made.reshape(-1))
+        return dx
+
+    def compute_mask(self, x, mask):
+        """Return the mask that `forward` made."""
+        return self.made
+
+    def get_config(self):
+        """Return the constructor's arguments as plain values."""
+        return {**super().get_config(), "mask_value": self.mask_value}
+
+
+def _rows(a):
+    """Return an array of any rank as rows of its last axis."""
+    return a if a.ndim == 2 else a.reshape(-1, a.shape[-1])
+
+
+def _column_permutation(shape, dims):
+    """Return where each number of a permuted sample comes from, and the inverse."""
+    places = np.arange(math.prod(shape)).reshape(shape)
+    places = places.transpose([axis - 1 for axis in dims]).reshape(-1)
+    places = np.ascontiguousarray(places)
+    return places, np.argsort(places)
+
+
+CLASSES = {name: globals()[name] for name in __all__[3:]}
+"""The closed table of layer classes: what a configuration may name."""
+
+
+def get(name: str) -> type[Layer]:
+    """Return the layer class of this name; unknown names raise a ValueError."""
+    return lookup(name, CLASSES, "layer")
