@@ -288,35 +288,30 @@ class Dropout(Layer):
         self.noise_shape = noise_shape and tuple(noise_shape)
         self.seed = seed
         self.generator = None if seed is None else random.Generator(seed)
-        self.m = None
+        self.words = None
 
     def forward(self, x, training):
         """Return x m when training, else x itself."""
         if not training or self.rate == 0:
-            self.m = None
+            self.words = None
             return x
-        self.m = self.buffer("m", x.shape)
         y = self.buffer("y", x.shape)
-        noise = self._shape_of_noise(x)
         generator = self.generator or random.generator()
-        key, counter = generator.take(math.prod(noise))
-        if self.rate == 1:
-            self.m[...] = y[...] = 0
-        elif noise == x.shape:
-            ops.dropout_forward(y, self.m, x, self.rate, key, counter)
+        if self.noise_shape is None:
+            self.words = self._words("words", x.size)
+            key, counter = generator.take(x.size)
+            ops.dropout_forward(y, self.words, x, self.rate, key, counter)
         else:
-            shared = self.buffer("shared", noise)
-            ops.dropout_mask(shared, self.rate, key, counter)
-            self.m[...] = shared
-            ops.multiply(y, x, self.m)
+            self.words = self._shared_words(x, generator)
+            ops.dropout_apply(y, x, self.words, self.rate)
         return y
 
     def backward(self, dy):
-        """Return dy m."""
-        if self.m is None:
+        """Return dy m: the words that `forward` drew decide m again."""
+        if self.words is None:
             return dy
         dx = self.buffer("dx", dy.shape)
-        ops.multiply(dx, dy, self.m)
+        ops.dropout_apply(dx, dy, self.words, self.rate)
         return dx
 
     def get_config(self):
@@ -328,24 +323,27 @@ class Dropout(Layer):
             "seed": self.seed,
         }
 
-    def _shape_of_noise(self, x):
-        if self.noise_shape is None:
-            return x.shape
-        if len(self.noise_shape) != x.ndim:
-            raise ValueError(
-                f"{self.name}: noise_shape {self.noise_shape} must have as many axes "
-                f"as the input, which has shape {x.shape}."
-            )
-        shape = tuple(
-            size if axis is None else int(axis)
-            for axis, size in zip(self.noise_shape, x.shape)
+    def _words(self, name, size):
+        """Return room for a random word per number, drawn four at a time."""
+        return self.buffer(name, (-(-size // 4) * 4,), np.uint32)
+
+    def _shared_words(self, x, generator):
+        """Return the words of x when they are shared along some axes."""
+        noise = self.noise_shape
+        fits = len(noise) == x.ndim and all(
+            axis in (1, None, size) for axis, size in zip(noise, x.shape)
         )
-        if any(axis not in (1, size) for axis, size in zip(shape, x.shape)):
+        if not fits:
             raise ValueError(
-                f"{self.name}: each axis of noise_shape {self.noise_shape} must be 1, "
-                f"None or the input's, which has shape {x.shape}."
+                f"{self.name}: noise_shape {noise} must have one entry per axis of the "
+                f"input, each 1, None or the axis's size; the input's is {x.shape}."
             )
-        return shape
+        noise = tuple(n if axis is None else axis for axis, n in zip(noise, x.shape))
+        shared = self._words("shared", math.prod(noise))
+        ops.dropout_words(shared, *generator.take(shared.size))
+        words = self.buffer("words", x.shape, np.uint32)
+        words[...] = shared[: math.prod(noise)].reshape(noise)
+        return words.reshape(-1)
 
 
 class Flatten(Layer):

@@ -110,9 +110,9 @@ def test_noise_shape_shares_the_choice_along_an_axis():
     layer = layers.Dropout(0.5, noise_shape=(None, 1, None))
     y = layer(np.ones((6, 5, 7)), training=True)
     assert (y == y[:, :1]).all() and len(np.unique(y)) == 2
-    with pytest.raises(ValueError, match="as many axes"):
+    with pytest.raises(ValueError, match="one entry per axis"):
         layers.Dropout(0.5, noise_shape=(1,))(np.ones((2, 2)), training=True)
-    with pytest.raises(ValueError, match="must be 1"):
+    with pytest.raises(ValueError, match="each 1, None"):
         layers.Dropout(0.5, noise_shape=(None, 3))(np.ones((2, 2)), training=True)
 
 

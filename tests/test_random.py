@@ -16,7 +16,7 @@ DRAWS = {  # kernel -> its numbers, each valid for a keep rate too
     "random_uniform": (-1.0, 2.0),
     "random_normal": (0.5, 3.0),
     "random_truncated_normal": (0.5, 3.0),
-    "dropout_mask": (0.3,),
+    "dropout_forward": (0.3,),
 }
 sizes = st.integers(0, 61)
 
@@ -26,8 +26,14 @@ def draw(name, size, dtype="float64", counter=COUNTER, form=None):
     out = np.full(size, np.nan, dtype)
     kernel = getattr(ops, name)
     kernel = getattr(kernel, form) if form else kernel
-    kernel(out, *DRAWS[name], KEY, counter)
+    others = dropout_arguments(out) if name == "dropout_forward" else ()
+    kernel(out, *others, *DRAWS[name], KEY, counter)
     return out
+
+
+def dropout_arguments(y):
+    """Return room for the words, and ones: then y is the mask."""
+    return np.zeros((y.size + 3) // 4 * 4, np.uint32), np.ones_like(y)
 
 
 # ---- reference --------------------------------------------------------------------
@@ -120,12 +126,15 @@ def test_bits_do_not_depend_on_threads(name, dtype):
 
 
 @given(size=sizes)
-def test_dropout_forward_draws_the_mask_of_dropout_mask(size):
-    """y = x mask in one pass, with the mask that the other kernel draws."""
-    x = np.linspace(-2, 3, size)
-    y, mask = np.empty(size), np.empty(size)
-    ops.dropout_forward(y, mask, x, *DRAWS["dropout_mask"], KEY, COUNTER)
-    assert (mask == draw("dropout_mask", size)).all()
+def test_dropout_keeps_where_the_word_is_large_enough(size):
+    """The words are the generator's; they decide forward and backward alike."""
+    mask = draw("dropout_forward", size)
+    words = np.zeros((size + 3) // 4 * 4, np.uint32)
+    ops.dropout_words(words, KEY, COUNTER)
+    expected = (words[:size] >= 0.3 * 2**32) / (1 - 0.3)
+    assert (mask == expected).all()
+    x, y = np.linspace(-2, 3, size), np.empty(size)
+    ops.dropout_apply(y, x, words, 0.3)
     assert (y == x * mask).all()
 
 
@@ -185,7 +194,7 @@ def test_permutations_are_equally_likely():
 
 def test_dropout_keeps_the_mean():
     """The mask is 0 or 1 / (1 - rate), and its mean is 1."""
-    mask = draw("dropout_mask", MANY)
+    mask = draw("dropout_forward", MANY)
     assert set(np.unique(mask)) == {0, 1 / (1 - 0.3)}
     assert within(mask.mean(), 1, (0.3 / 0.7) ** 0.5, MANY)
 
@@ -216,7 +225,8 @@ def test_below_redraws_the_words_that_would_be_uneven():
 def test_dropout_of_rate_0_keeps_all_and_of_rate_1_nothing(rate):
     """The limits are exact."""
     mask = np.empty(50)
-    ops.dropout_mask(mask, rate, KEY, COUNTER)
+    words, ones = dropout_arguments(mask)
+    ops.dropout_forward(mask, words, ones, rate, KEY, COUNTER)
     assert (mask == 1 - rate).all()
 
 
@@ -224,18 +234,12 @@ def test_dropout_of_rate_0_keeps_all_and_of_rate_1_nothing(rate):
 def test_dropout_takes_any_shape_and_passes_nan(dtype):
     """Elements count in memory order; NaN stays NaN, kept or dropped."""
     x = np.full((2, 3, 5), np.nan, dtype)
-    y, mask = np.empty_like(x), np.empty_like(x)
-    ops.dropout_forward(y, mask, x, 0.3, KEY, COUNTER)
+    y = np.empty_like(x)
+    words, ones = dropout_arguments(y)
+    ops.dropout_forward(y, words, x, 0.3, KEY, COUNTER)
     assert np.isnan(y).all()
-    assert (mask.ravel() == draw("dropout_mask", 30, dtype)).all()
-
-
-def test_multiply_is_elementwise():
-    """y = a b for any shape."""
-    a, b = np.arange(6.0).reshape(2, 3), np.full((2, 3), 0.5)
-    y = np.empty((2, 3))
-    ops.multiply(y, a, b)
-    assert (y == a * b).all()
+    ops.dropout_forward(y, words, ones, 0.3, KEY, COUNTER)
+    assert (y.ravel() == draw("dropout_forward", 30, dtype)).all()
 
 
 # ---- the generator ----------------------------------------------------------------

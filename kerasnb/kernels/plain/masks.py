@@ -64,4 +64,5 @@ def sample_coefficients(c, w, mask, scale):
     if weighted > 0 and unmasked > 0:
         factor = scale / R * Q / weighted * P / unmasked
     for r in range(R):
-        c[r] = factor * float(w[r // (R // Q)]) * float(mask[r // (R // P)])
+        counts = mask[r // (R // P)] != 0
+        c[r] = factor * float(w[r // (R // Q)]) if counts else 0.0

@@ -136,49 +136,45 @@ def random_permutation(index, key, counter):
 
 
 @kernel(work=costly)
-def dropout_mask(mask, rate, key, counter):
+def dropout_words(words, key, counter):
     """
-    mask[i] = 1 / (1 - rate) with probability 1 - rate, else 0
+    words[i] = a random word, which decides whether element i is kept
 
-    mask (...) out
+    words (N,) out, N a multiple of 4
     """
-    mask = mask.ravel()
-    limit, scale = drop_rule(rate)
-    for n in prange((mask.size + CHUNK - 1) // CHUNK):
-        start = n * CHUNK
-        m = mask[start : start + CHUNK]
-        words = words_for(m, key, counter, start)
-        for i in range(m.size):
-            m[i] = keep(m[i], words[i], limit, scale)
+    for n in prange((words.size + CHUNK - 1) // CHUNK):
+        block = np.uint64(counter) + np.uint64(n * BLOCKS)
+        draw_words(words[n * CHUNK : (n + 1) * CHUNK], np.uint64(key), block)
 
 
 @kernel(work=costly)
-def dropout_forward(y, mask, x, rate, key, counter):
+def dropout_forward(y, words, x, rate, key, counter):
     """
-    y[i] = x[i] mask[i],  mask as dropout_mask draws it
+    y[i] = x[i] / (1 - rate) with probability 1 - rate, else 0
 
-    y (...) out    mask (...) out    x (...)
+    y (...) out    words (N,) out: what decided    x (...)    N: the size of x, or more
     """
-    y, mask, x = y.ravel(), mask.ravel(), x.ravel()
+    y, x = y.reshape(-1), x.reshape(-1)
     limit, scale = drop_rule(rate)
-    for n in prange((y.size + CHUNK - 1) // CHUNK):
+    for n in prange((words.size + CHUNK - 1) // CHUNK):
         start = n * CHUNK
-        fill = y[start : start + CHUNK]
-        m = mask[start : start + CHUNK]
+        drawn = words[start : start + CHUNK]
+        block = np.uint64(counter) + np.uint64(n * BLOCKS)
+        draw_words(drawn, np.uint64(key), block)
         values = x[start : start + CHUNK]
-        words = words_for(m, key, counter, start)
-        for i in range(m.size):
-            m[i] = keep(m[i], words[i], limit, scale)
-            fill[i] = values[i] * m[i]
+        fill = y[start : start + CHUNK]
+        for i in range(fill.size):
+            fill[i] = values[i] * keep(values[i], drawn[i], limit, scale)
 
 
 @kernel
-def multiply(y, a, b):
+def dropout_apply(y, x, words, rate):
     """
-    y[i] = a[i] b[i]
+    y[i] = x[i] / (1 - rate) where the word kept it, else 0: also the gradient
 
-    y (...) out    a (...)    b (...)
+    y (...) out    x (...)    words (N,)
     """
-    y, a, b = y.ravel(), a.ravel(), b.ravel()
+    y, x = y.reshape(-1), x.reshape(-1)
+    limit, scale = drop_rule(rate)
     for i in prange(y.size):
-        y[i] = a[i] * b[i]
+        y[i] = x[i] * keep(x[i], words[i], limit, scale)
