@@ -170,32 +170,42 @@ class Dense(Layer):
 
     def forward(self, x, training):
         """Return activation(x W + b)."""
-        self.x = x
-        shape = (*x.shape[:-1], self.units)
-        self.y = self.z = z = self.buffer("z", shape)
-        ops.dense_forward(_rows(z), _rows(x), self.W.value, self.b.value)
+        if x.shape != self.x_shape:
+            self._make_room(x.shape)
+        self.x = x if x.ndim == 2 else _rows(x)
+        ops.dense_forward(self.z_rows, self.x, self.W.value, self.b.value)
         if not self.activation.is_linear:
-            self.y = self.buffer("y", shape)
-            self.activation.forward(self.y, z)
+            self.activation.forward(self.y, self.z)
         return self.y
 
     def backward(self, dy):
         """Fill dW and db, return dx."""
         dz = dy
         if not self.activation.is_linear:
-            dz = self.buffer("dz", dy.shape)
+            dz = self.dz
             self.activation.backward(dz, dy, self.z, self.y)
-        dz, x = _rows(dz), _rows(self.x)
+        if dz.ndim != 2:
+            dz = _rows(dz)
         if self.W.grad is not None:
-            db = self.b.grad
-            if db is None:
-                db = self.buffer("db", (self.units,))
-            ops.dense_backward_weights(self.W.grad, db, dz, x)
+            db = self.db if self.b.grad is None else self.b.grad
+            ops.dense_backward_weights(self.W.grad, db, dz, self.x)
         if not self.needs_dx:
             return None
-        dx = self.buffer("dx", self.x.shape)
-        ops.dense_backward_input(_rows(dx), dz, self.W.value)
+        dx = self.buffer("dx", self.x_shape)
+        ops.dense_backward_input(dx if dx.ndim == 2 else _rows(dx), dz, self.W.value)
         return dx
+
+    x_shape = None
+
+    def _make_room(self, x_shape):
+        """Fetch the buffers for inputs of another shape."""
+        shape = (*x_shape[:-1], self.units)
+        self.x_shape = x_shape
+        self.y = self.z = self.buffer("z", shape)
+        self.z_rows = _rows(self.z)
+        self.db = self.buffer("db", (self.units,))
+        if not self.activation.is_linear:
+            self.y, self.dz = self.buffer("y", shape), self.buffer("dz", shape)
 
     def get_config(self):
         """Return the constructor's arguments as plain values."""

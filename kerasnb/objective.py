@@ -169,8 +169,8 @@ def check_targets(objective: Objective, y: np.ndarray, name: str) -> np.ndarray:
         )
     if expected[-1] == 1 and loss is not None and loss.name == ONE_HOT_LOSS:
         raise ValueError(
-            f"{name}: {ONE_HOT_LOSS} needs one column per class, but output and targets "
-            f"have one column in all. {_target_hint(loss, expected, y)}"
+            f"{name}: {ONE_HOT_LOSS} needs one column per class, but output and "
+            f"targets have one column in all. {_target_hint(loss, expected, y)}"
         )
     return np.require(y, objective.dtype, "CW")
 

@@ -274,7 +274,7 @@ class Sequential(Training, Layer):
         return [w for layer in self._stack for w in layer.non_trainable_weights]
 
     @property
-    def stateful(self) -> bool:
+    def stateful(self):
         """Return whether a layer keeps a state from batch to batch."""
         return any(layer.stateful for layer in self._stack)
 

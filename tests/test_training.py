@@ -702,7 +702,11 @@ def uncompiled():
             r"shape \(3,\), got \(2,\).*2 units",
         ),
         (lambda: fit(y=np.ones(23)), ValueError, r"to_categorical\(y\)"),
-        (lambda: fit(y=np.ones(23), model=single()), ValueError, "one column per class"),
+        (
+            lambda: fit(y=np.ones(23), model=single()),
+            ValueError,
+            "one column per class",
+        ),
         (
             lambda: fit(y=np.full(23, 3), model=sparse_model()),
             ValueError,

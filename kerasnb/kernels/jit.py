@@ -12,6 +12,7 @@ all kernel sources: an edit to any kernel file is seen at the next run. Read nex
 
 import functools
 import hashlib
+import math
 import os
 import pathlib
 import shutil
@@ -76,26 +77,25 @@ def kernel(function=None, *, work=output_size, reassociate=False, parallel=True)
         finally:
             config.CACHE_DIR = previous
 
-    forms = {}
-
     def serial(*arguments):
-        if False not in forms:
-            forms[False] = launch.serial = compile_form(False)
-        forms[False](*arguments)
+        """Compile the serial form at its first call, and take its place."""
+        launch.serial = compile_form(False)
+        launch.serial(*arguments)
 
     def in_parallel(*arguments):
-        if True not in forms:
-            forms[True] = launch.parallel = compile_form(True)
-        forms[True](*arguments)
+        """Compile the parallel form at its first call, and take its place."""
+        launch.parallel = compile_form(True)
+        launch.parallel(*arguments)
 
     @functools.wraps(function)
     def launch(*arguments):
-        if parallel and work(*arguments) >= PARALLEL_WORK:
+        if work(*arguments) < most:
+            launch.serial(*arguments)
+        else:
             with _one_parallel_launch:
                 launch.parallel(*arguments)
-        else:
-            launch.serial(*arguments)
 
+    most = PARALLEL_WORK if parallel else math.inf
     launch.serial = serial
     launch.parallel = in_parallel if parallel else serial
     launch.is_kernel = True

@@ -75,7 +75,7 @@ def test_work_decides_between_the_serial_and_the_parallel_form():
         for i in numba.prange(y.size):
             y[i] = 1
 
-    called = []
+    called: list = []
     fill.serial = lambda *a: called.append("serial")
     fill.parallel = lambda *a: called.append("parallel")
     fill(np.empty(jit.PARALLEL_WORK - 1, np.float32))

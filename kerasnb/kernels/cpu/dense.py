@@ -3,7 +3,8 @@ The three products behind a Dense layer, on the register tile.
 
 One compiled kernel serves all three: which product it is depends only on the strides
 that it is given. Each turn of its loop owns some tiles of the output and a piece of the
-scratch, where `product` packs what the tiles share. Read next: `tile.py`.
+scratch, where `product` packs what the tiles share. For a small product the loops of
+`plain/dense.py` are faster. Read next: `tile.py`.
 """
 
 import threading
@@ -13,9 +14,11 @@ import numpy as np
 from numba import prange
 
 from ..jit import PARALLEL_WORK, kernel
+from ..plain import dense as loops
 from .simd import REGISTER_BYTES, lanes
 from .tile import ROWS, product
 
+SMALL = 1 << 15  # multiply-adds below which packing does not pay
 TURNS = numba.config.NUMBA_NUM_THREADS
 EMPTY = {"f": np.zeros(0, np.float32), "d": np.zeros(0, np.float64)}
 ZERO = {"f": np.zeros(1, np.float32), "d": np.zeros(1, np.float64)}
@@ -25,13 +28,13 @@ _of_this_thread = threading.local()
 
 @kernel(work=lambda *arguments: arguments[-2])
 def dense_product(
-    c, start, start_step, totals, a, a_row, a_step, b, b_step, b_column, M, N, K,
-    work, scratch,
+    c, c_row, c_column, start, start_step, totals, a, a_row, a_step,
+    b, b_step, b_column, M, N, K, work, scratch,
 ):  # fmt: skip
     """
     c[i, j] = start[j start_step] + sum_k a[i, k] b[k, j],    totals[j] = sum_k b[k, j]
 
-    c (M, N) out    totals (N,) or (0,) out    a, b: element strides for either index
+    c out    totals (N,) or (0,) out    a, b, c with a stride for either index
     """
     c, a, b = c.reshape(-1), a.reshape(-1), b.reshape(-1)
     w = 2 * lanes(a)
@@ -40,8 +43,9 @@ def dense_product(
     sums = totals.shape[0]
     for turn in prange(turns):
         product(
-            c, N, 1, start, start_step, a, a_row, a_step, b, b_step, b_column,
-            M, N, K, scratch[turn], turn * tiles // turns, (turn + 1) * tiles // turns,
+            c, c_row, c_column, start, start_step, a, a_row, a_step,
+            b, b_step, b_column, M, N, K,
+            scratch[turn], turn * tiles // turns, (turn + 1) * tiles // turns,
         )  # fmt: skip
         low, high = turn * sums // turns, (turn + 1) * sums // turns
         for j in range(low, high):
@@ -76,12 +80,17 @@ def dense_forward(y, x, W, b):
 
     y (N, O) out    x (N, I)    W (I, O)    b (O,)
     """
+    if x.size * b.size < SMALL:
+        loops.dense_forward.serial(y, x, W, b)
+        return
     N, I = x.shape
     O = W.shape[1]
     work = N * I * O >> 3
     scratch = scratch_for(x.dtype, I, work)
     none = EMPTY[x.dtype.char]
-    dense_product(y, b, 1, none, x, I, 1, W, O, 1, N, O, I, work, scratch)
+    dense_product(
+        y, O, 1, b, 1, none, x, I, 1, W, O, 1, N, O, I, work, scratch
+    )  # fmt: skip
 
 
 def dense_backward_weights(dW, db, dz, x):
@@ -90,12 +99,17 @@ def dense_backward_weights(dW, db, dz, x):
 
     dW (I, O) out    db (O,) out    dz (N, O)    x (N, I)
     """
+    if x.size * db.size < SMALL:
+        loops.dense_backward_weights.serial(dW, db, dz, x)
+        return
     N, I = x.shape
     O = dz.shape[1]
     work = N * I * O >> 3
     scratch = scratch_for(x.dtype, N, work)
     zero = ZERO[x.dtype.char]
-    dense_product(dW, zero, 0, db, x, 1, I, dz, O, 1, I, O, N, work, scratch)
+    dense_product(
+        dW, O, 1, zero, 0, db, x, 1, I, dz, O, 1, I, O, N, work, scratch
+    )  # fmt: skip
 
 
 def dense_backward_input(dx, dz, W):
@@ -106,10 +120,20 @@ def dense_backward_input(dx, dz, W):
     """
     N, O = dz.shape
     I = W.shape[0]
+    if N * I * O < SMALL:
+        loops.dense_backward_input.serial(dx, dz, W)
+        return
     work = N * I * O >> 3
     scratch = scratch_for(W.dtype, O, work)
     zero, none = ZERO[W.dtype.char], EMPTY[W.dtype.char]
-    dense_product(dx, zero, 0, none, dz, O, 1, W, 1, O, N, I, O, work, scratch)
+    if N * (I + O) < I * O:  # dxT = W dzT, for there is less of dz to pack than of W
+        dense_product(
+            dx, 1, I, zero, 0, none, W, O, 1, dz, 1, O, I, N, O, work, scratch
+        )  # fmt: skip
+    else:
+        dense_product(
+            dx, I, 1, zero, 0, none, dz, O, 1, W, 1, O, N, I, O, work, scratch
+        )  # fmt: skip
 
 
 for twin in (dense_forward, dense_backward_weights, dense_backward_input):

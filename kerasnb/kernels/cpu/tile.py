@@ -138,8 +138,11 @@ def product(
             if b_column == 1:
                 pack(scratch, w, b, j, b_step, columns, K)
             else:
-                bp = j * b_column
-                copy(scratch, w, w, 1, b, bp, b_step, b_column, K, columns)
+                for k in range(0, K, w):  # in squares, which stay in the cache
+                    bp, left = j * b_column + k * b_step, min(w, K - k)
+                    copy(
+                        scratch, w + k * w, 1, w, b, bp, b_column, b_step, columns, left
+                    )  # fmt: skip
         fits = rows == ROWS and columns == w and c_column == 1
         target, cp, below = (c, i * c_row + j, c_row) if fits else (scratch, corner, w)
         whole = rows == ROWS

@@ -9,9 +9,9 @@ from numba import prange
 from ..jit import kernel, like
 
 
-def products(y, x, W, *rest):
+def products(y, x, *rest):
     """Return the work of a product: groups of eight multiply-adds."""
-    return x.size * y.shape[-1] // 8
+    return x.size * y.shape[1] // 8
 
 
 @kernel(work=products)
@@ -31,7 +31,7 @@ def dense_forward(y, x, W, b):
                 y[n, o] += x[n, i] * W[i, o]
 
 
-@kernel
+@kernel(work=lambda dW, db, dz, x: x.size * db.size // 8)
 def dense_backward_weights(dW, db, dz, x):
     """
     dW[i, o] = sum_n x[n, i] dz[n, o],    db[o] = sum_n dz[n, o]
@@ -53,7 +53,7 @@ def dense_backward_weights(dW, db, dz, x):
                 dW[i, o] += x[n, i] * dz[n, o]
 
 
-@kernel
+@kernel(work=products, reassociate=True)
 def dense_backward_input(dx, dz, W):
     """
     dx[n, i] = sum_o dz[n, o] W[i, o]
