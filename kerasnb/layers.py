@@ -172,8 +172,8 @@ class Dense(Layer):
         """Return activation(x W + b)."""
         if x.shape != self.x_shape:
             self._make_room(x.shape)
-        self.x = x if x.ndim == 2 else _rows(x)
-        ops.dense_forward(self.z_rows, self.x, self.W.value, self.b.value)
+        self.x, z = (x, self.z) if x.ndim == 2 else (_rows(x), _rows(self.z))
+        ops.dense_forward(z, self.x, self.W.value, self.b.value)
         if not self.activation.is_linear:
             self.activation.forward(self.y, self.z)
         return self.y
@@ -202,7 +202,6 @@ class Dense(Layer):
         shape = (*x_shape[:-1], self.units)
         self.x_shape = x_shape
         self.y = self.z = self.buffer("z", shape)
-        self.z_rows = _rows(self.z)
         self.db = self.buffer("db", (self.units,))
         if not self.activation.is_linear:
             self.y, self.dz = self.buffer("y", shape), self.buffer("dz", shape)

@@ -102,6 +102,12 @@ def kernel(function=None, *, work=output_size, reassociate=False, parallel=True)
     return launch
 
 
+def launcher(function):
+    """Mark a Python function as a kernel: it arranges arguments for a compiled one."""
+    function.is_kernel = True
+    return function
+
+
 def like(x, number):
     """Return the number in the type of `x`, so that float32 maths stays float32."""
     return x.dtype.type(number) if isinstance(x, np.generic) else float(number)

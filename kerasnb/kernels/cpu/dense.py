@@ -13,7 +13,7 @@ import numba
 import numpy as np
 from numba import prange
 
-from ..jit import PARALLEL_WORK, kernel
+from ..jit import PARALLEL_WORK, kernel, launcher
 from ..plain import dense as loops
 from .simd import REGISTER_BYTES, lanes
 from .tile import ROWS, product
@@ -74,6 +74,7 @@ def scratch_for(dtype, K, work):
     return _of_this_thread.room[dtype].reshape(turns, size)
 
 
+@launcher
 def dense_forward(y, x, W, b):
     """
     y[n, o] = b[o] + sum_i x[n, i] W[i, o]
@@ -93,6 +94,7 @@ def dense_forward(y, x, W, b):
     )  # fmt: skip
 
 
+@launcher
 def dense_backward_weights(dW, db, dz, x):
     """
     dW[i, o] = sum_n x[n, i] dz[n, o],    db[o] = sum_n dz[n, o]
@@ -112,6 +114,7 @@ def dense_backward_weights(dW, db, dz, x):
     )  # fmt: skip
 
 
+@launcher
 def dense_backward_input(dx, dz, W):
     """
     dx[n, i] = sum_o dz[n, o] W[i, o]
@@ -134,7 +137,3 @@ def dense_backward_input(dx, dz, W):
         dense_product(
             dx, I, 1, zero, 0, none, dz, O, 1, W, 1, O, N, I, O, work, scratch
         )  # fmt: skip
-
-
-for twin in (dense_forward, dense_backward_weights, dense_backward_input):
-    twin.is_kernel = True
