@@ -1,0 +1,60 @@
+"""The words for vector registers, compiled and stepped."""
+
+import numba
+import numpy as np
+import pytest
+
+from kerasnb.kernels.cpu.simd import (
+    REGISTER_BYTES,
+    broadcast,
+    fma,
+    lanes,
+    load,
+    store,
+    zero,
+)
+from kerasnb.kernels.cpu.tile import ROWS, tile
+
+
+@numba.njit
+def multiply_add(y, a, b, c):
+    """y = a[0] b + c, for one register."""
+    store(y, 1, fma(broadcast(a, 0), load(b, 2), load(c, 3)))
+
+
+@numba.njit
+def clear(y):
+    """Write one register of zeros."""
+    store(y, 0, zero(y))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_register_multiplies_and_adds_all_its_lanes(dtype):
+    """Loads and stores start anywhere and touch nothing else."""
+    L = REGISTER_BYTES // np.dtype(dtype).itemsize
+    a, b, c = np.random.default_rng(0).normal(size=(3, L + 4)).astype(dtype)
+    assert lanes(a) == L
+    y = np.full(L + 4, 7, dtype)
+    multiply_add(y, a, b, c)
+    expected = a[0] * b[2 : 2 + L] + c[3 : 3 + L]
+    np.testing.assert_allclose(y[1 : 1 + L], expected, rtol=1e-5)
+    assert y[0] == 7 and (y[1 + L :] == 7).all()
+    clear(y)
+    assert not y[:L].any() and (y[1 + L :] == 7).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_tile_is_twelve_registers_of_sums(dtype):
+    """c = start + sum over (o, k) of a b, with a stride for everything."""
+    w = 2 * REGISTER_BYTES // np.dtype(dtype).itemsize
+    outer, K = 3, 5
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(outer, K, ROWS)).astype(dtype)
+    b = rng.normal(size=(outer * K, w)).astype(dtype)
+    start = rng.normal(size=(ROWS, w)).astype(dtype)
+    c = np.full((ROWS, w + 1), 7, dtype)
+    arguments = (start.reshape(-1), 0, w, a.reshape(-1), 0, 1, ROWS, K * ROWS)
+    tile(c.reshape(-1), 0, w + 1, *arguments, b.reshape(-1), 0, w, outer, K)
+    expected = start + a.reshape(outer * K, ROWS).T @ b
+    np.testing.assert_allclose(c[:, :w], expected, rtol=1e-4)
+    assert (c[:, w] == 7).all()
