@@ -105,7 +105,8 @@ def set_epsilon(value):
 
 def set_num_threads(count):
     """Let kernels use this many threads; the numbers they compute stay the same."""
-    numba.set_num_threads(count)
+    with jit.sleeping_threads():
+        numba.set_num_threads(count)
 
 
 def show_config(print_fn=print):
@@ -123,6 +124,8 @@ def show_config(print_fn=print):
     kerasnb ...
     """
     bits = 8 * simd.REGISTER_BYTES
+    with jit.sleeping_threads():
+        threads = numba.get_num_threads()
     lines = {
         "kerasnb": __version__,
         "python": f"{platform.python_version()} on {platform.platform()}",
@@ -131,7 +134,7 @@ def show_config(print_fn=print):
         "device": _state.device,
         "processor": f"{llvm.get_host_cpu_name()}, {bits}-bit registers "
         f"({bits // 32} float32)",
-        "threads": f"{numba.get_num_threads()} of {numba.config.NUMBA_NUM_THREADS}",
+        "threads": f"{threads} of {numba.config.NUMBA_NUM_THREADS}",
         "threading layer": _threading_layer(),
         "floatx": _state.floatx,
         "compiler": "off (NUMBA_DISABLE_JIT)" if numba.config.DISABLE_JIT else "on",

@@ -10,6 +10,7 @@ all kernel sources: an edit to any kernel file is seen at the next run. Read nex
 `plain/dense.py` for a kernel in its shortest form.
 """
 
+import contextlib
 import functools
 import hashlib
 import math
@@ -44,17 +45,13 @@ def inner(function):
     return compiled
 
 
-def output_size(y, *rest):
-    """The default measure of a kernel's work: the number of elements it fills."""
-    return y.size
-
-
-def kernel(function=None, *, work=output_size, reassociate=False, parallel=True):
+def kernel(function=None, *, work=None, reassociate=False, parallel=True):
     """
     Compile a kernel: outputs first, then inputs, then numbers; it returns nothing.
 
     `work(*arguments)` estimates the work in elements (or groups of eight
-    multiply-adds); from `PARALLEL_WORK` on the parallel form runs. `reassociate` lets
+    multiply-adds), by default the size of the first output; from `PARALLEL_WORK` on the
+    parallel form runs. `reassociate` lets
     the compiler reorder sums, which vectorises reductions. `parallel=False` keeps only
     the serial form, for loops in which every turn needs the one before.
     """
@@ -77,29 +74,57 @@ def kernel(function=None, *, work=output_size, reassociate=False, parallel=True)
         finally:
             config.CACHE_DIR = previous
 
-    def serial(*arguments):
+    def compile_serial(*arguments):
         """Compile the serial form at its first call, and take its place."""
-        launch.serial = compile_form(False)
-        launch.serial(*arguments)
+        nonlocal serial
+        serial = launch.serial = compile_form(False)
+        serial(*arguments)
 
-    def in_parallel(*arguments):
+    def compile_parallel(*arguments):
         """Compile the parallel form at its first call, and take its place."""
-        launch.parallel = compile_form(True)
-        launch.parallel(*arguments)
+        nonlocal in_parallel
+        in_parallel = launch.parallel = compile_form(True)
+        with sleeping_threads():
+            in_parallel(*arguments)
 
-    @functools.wraps(function)
-    def launch(*arguments):
-        if work(*arguments) < most:
-            launch.serial(*arguments)
+    def launch_by_size(*arguments):
+        if arguments[0].size < most:
+            serial(*arguments)
         else:
             with _one_parallel_launch:
-                launch.parallel(*arguments)
+                in_parallel(*arguments)
+
+    def launch_by_work(*arguments):
+        if work(*arguments) < most:
+            serial(*arguments)
+        else:
+            with _one_parallel_launch:
+                in_parallel(*arguments)
 
     most = PARALLEL_WORK if parallel else math.inf
-    launch.serial = serial
-    launch.parallel = in_parallel if parallel else serial
+    serial, in_parallel = compile_serial, compile_parallel if parallel else None
+    launch = functools.wraps(function)(launch_by_work if work else launch_by_size)
+    launch.serial, launch.parallel = serial, in_parallel or serial
     launch.is_kernel = True
     return launch
+
+
+@contextlib.contextmanager
+def sleeping_threads():
+    """
+    Let threads that wait for work sleep, if it is now that they start.
+
+    OpenMP's default is to wait in a busy loop, which takes the processor from whoever
+    has work; with other programs running, steps took twice as long.
+    """
+    chosen = "OMP_WAIT_POLICY" in os.environ
+    if not chosen:
+        os.environ["OMP_WAIT_POLICY"] = "passive"
+    try:
+        yield
+    finally:
+        if not chosen:
+            del os.environ["OMP_WAIT_POLICY"]
 
 
 def launcher(function):

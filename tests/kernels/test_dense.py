@@ -41,16 +41,17 @@ def always_tiles(monkeypatch):
     monkeypatch.setattr(dense, "SMALL", 0)
 
 
+@pytest.mark.parametrize("limit", [0, 1 << 60], ids=["tile", "small"])
 @devices
 @dtypes
 @given(N=sizes, I=sizes, O=sizes)
-def test_products_are_numpys(device, dtype, N, I, O):
+def test_products_are_numpys(device, dtype, limit, N, I, O):
     """Any sizes, tails included; every output is overwritten."""
     x, W, b, dz = operands(N, I, O, dtype)
     tolerance = {"rtol": 1e-12, "atol": 1e-12}
     if dtype == "float32":
         tolerance = {"rtol": 1e-4, "atol": 1e-4}
-    small, dense.SMALL = dense.SMALL, 0
+    small, dense.SMALL = dense.SMALL, limit
     try:
         y, dW, db, dx = products(x, W, b, dz, kernels_of(device))
     finally:
@@ -63,7 +64,7 @@ def test_products_are_numpys(device, dtype, N, I, O):
 
 @pytest.mark.parametrize("sizes", [LARGE, LARGE[::-1], (9, 40, 50), (50, 4, 3)])
 def test_the_loops_and_the_tile_agree(sizes, always_tiles):
-    """Small products may take either, and either way of walking W."""
+    """Whichever way W is walked."""
     data = operands(*sizes)
     for a, b in zip(products(*data), products(*data, kernels_of("plain"))):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)

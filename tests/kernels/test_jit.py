@@ -67,20 +67,22 @@ def test_every_kernel_of_cpu_is_defined_in_plain():
         assert kernel.__doc__, name
 
 
-def test_work_decides_between_the_serial_and_the_parallel_form():
-    """Small work takes the serial form, large work the parallel one."""
+@pytest.mark.parametrize("work", [None, lambda y: y.size])
+def test_work_decides_between_the_serial_and_the_parallel_form(work):
+    """Only the form that runs is compiled: small work takes the serial one."""
 
-    @jit.kernel
+    @jit.kernel(work=work)
     def fill(y):
         for i in numba.prange(y.size):
             y[i] = 1
 
-    called: list = []
-    fill.serial = lambda *a: called.append("serial")
-    fill.parallel = lambda *a: called.append("parallel")
-    fill(np.empty(jit.PARALLEL_WORK - 1, np.float32))
-    fill(np.empty(jit.PARALLEL_WORK, np.float32))
-    assert called == ["serial", "parallel"]
+    serial, parallel = fill.serial, fill.parallel
+    y = np.zeros(jit.PARALLEL_WORK, np.float32)
+    fill(y[1:])
+    assert fill.serial is not serial and fill.parallel is parallel
+    fill(y)
+    assert fill.parallel is not parallel
+    assert (y == 1).all()
 
 
 def test_like_keeps_the_precision_of_its_model():

@@ -10,7 +10,9 @@ from kerasnb.kernels.cpu.simd import (
     fma,
     lanes,
     load,
+    load_one,
     store,
+    store_one,
     zero,
 )
 from kerasnb.kernels.cpu.tile import ROWS, tile
@@ -41,6 +43,20 @@ def test_a_register_multiplies_and_adds_all_its_lanes(dtype):
     assert y[0] == 7 and (y[1 + L :] == 7).all()
     clear(y)
     assert not y[:L].any() and (y[1 + L :] == 7).all()
+
+
+@numba.njit
+def move(y, i, a, j):
+    """y[i] = a[j]"""
+    store_one(y, i, load_one(a, j))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_one_number_moves_and_its_neighbours_stay(dtype):
+    """A single load and store touch one element each."""
+    a, y = np.arange(4, dtype=dtype), np.full(4, 7, dtype)
+    move(y, 2, a, 3)
+    assert y.tolist() == [7, 7, 3, 7]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -3,8 +3,8 @@ The three products behind a Dense layer, on the register tile.
 
 One compiled kernel serves all three: which product it is depends only on the strides
 that it is given. Each turn of its loop owns some tiles of the output and a piece of the
-scratch, where `product` packs what the tiles share. For a small product the loops of
-`plain/dense.py` are faster. Read next: `tile.py`.
+scratch, where `product` packs what the tiles share. Small products are done without,
+in `small.py`. Read next: `tile.py`.
 """
 
 import threading
@@ -14,7 +14,7 @@ import numpy as np
 from numba import prange
 
 from ..jit import PARALLEL_WORK, kernel, launcher
-from ..plain import dense as loops
+from . import small
 from .simd import REGISTER_BYTES, lanes
 from .tile import ROWS, product
 
@@ -58,20 +58,20 @@ def dense_product(
 del dense_product.is_kernel  # it has no plain twin: the three below have
 
 
-def scratch_for(dtype, K, work):
-    """Return room for the packed panels of each turn, the calling thread's own."""
-    turns = TURNS if work >= PARALLEL_WORK else 1
+def scratch_for(dtype, turns, size):
+    """Return memory that only the calling Python thread uses, again and again."""
+    rooms = _of_this_thread.__dict__
+    room = rooms.get(dtype)
+    if room is None or room.size < turns * size:
+        room = rooms[dtype] = np.zeros(turns * size, dtype)
+    return room[: turns * size].reshape(turns, size)
+
+
+def panels_for(dtype, K, work):
+    """Return what `product` packs into, for each turn: starts, b, edge of a, tile."""
     w = 2 * REGISTER_BYTES // dtype.itemsize
     size = (K + 1) * w + K * ROWS + ROWS * w
-    size = -(-size // w) * w
-    try:
-        room = _of_this_thread.room[dtype]
-        if room.size >= turns * size:
-            return room[: turns * size].reshape(turns, size)
-    except (AttributeError, KeyError):
-        _of_this_thread.__dict__.setdefault("room", {})
-    _of_this_thread.room[dtype] = np.zeros(turns * size, dtype)
-    return _of_this_thread.room[dtype].reshape(turns, size)
+    return scratch_for(dtype, TURNS if work >= PARALLEL_WORK else 1, size)
 
 
 @launcher
@@ -82,12 +82,12 @@ def dense_forward(y, x, W, b):
     y (N, O) out    x (N, I)    W (I, O)    b (O,)
     """
     if x.size * b.size < SMALL:
-        loops.dense_forward.serial(y, x, W, b)
+        small.small_forward.serial(y, x, W, b)
         return
     N, I = x.shape
     O = W.shape[1]
     work = N * I * O >> 3
-    scratch = scratch_for(x.dtype, I, work)
+    scratch = panels_for(x.dtype, I, work)
     none = EMPTY[x.dtype.char]
     dense_product(
         y, O, 1, b, 1, none, x, I, 1, W, O, 1, N, O, I, work, scratch
@@ -102,12 +102,12 @@ def dense_backward_weights(dW, db, dz, x):
     dW (I, O) out    db (O,) out    dz (N, O)    x (N, I)
     """
     if x.size * db.size < SMALL:
-        loops.dense_backward_weights.serial(dW, db, dz, x)
+        small.small_backward_weights.serial(dW, db, dz, x)
         return
     N, I = x.shape
     O = dz.shape[1]
     work = N * I * O >> 3
-    scratch = scratch_for(x.dtype, N, work)
+    scratch = panels_for(x.dtype, N, work)
     zero = ZERO[x.dtype.char]
     dense_product(
         dW, O, 1, zero, 0, db, x, 1, I, dz, O, 1, I, O, N, work, scratch
@@ -124,10 +124,11 @@ def dense_backward_input(dx, dz, W):
     N, O = dz.shape
     I = W.shape[0]
     if N * I * O < SMALL:
-        loops.dense_backward_input.serial(dx, dz, W)
+        scratch = scratch_for(W.dtype, 1, I + I * O)[0]
+        small.small_backward_input.serial(dx, dz, W, scratch)
         return
     work = N * I * O >> 3
-    scratch = scratch_for(W.dtype, O, work)
+    scratch = panels_for(W.dtype, O, work)
     zero, none = ZERO[W.dtype.char], EMPTY[W.dtype.char]
     if N * (I + O) < I * O:  # dxT = W dzT, for there is less of dz to pack than of W
         dense_product(

@@ -2,10 +2,10 @@
 Vector registers as a Numba type: the words that the fastest kernels are written in.
 
 `load`, `store`, `broadcast`, `zero` and `fma` each become one machine instruction on
-one vector register of the host: 4, 8 or 16 float32, or half as many float64. With
-NUMBA_DISABLE_JIT=1 a register is a short NumPy array, so that a kernel can still be
-stepped through in a debugger. Read next: `tile.py`, which multiplies matrices with
-these words.
+one vector register of the host: 4, 8 or 16 float32, or half as many float64;
+`load_one` and `store_one` move a single number. With NUMBA_DISABLE_JIT=1 a register is
+a short NumPy array, so that a kernel can still be stepped through in a debugger. Read
+next: `tile.py`, which multiplies matrices with these words.
 """
 
 import llvmlite.binding as llvm
@@ -79,6 +79,14 @@ if config.DISABLE_JIT:
         """Return a register of zeros of the array's type."""
         return np.zeros(lanes(flat), flat.dtype)
 
+    def load_one(flat, i):
+        """Return flat[i], without the check for negative i that flat[i] brings."""
+        return flat[i]
+
+    def store_one(flat, i, number):
+        """Write flat[i], without the check for negative i that flat[i] brings."""
+        flat[i] = number
+
     def fma(a, b, c):
         """Return a b + c, lane by lane."""
         return a * b + c
@@ -136,6 +144,25 @@ else:
             return ir.Constant(context.get_value_type(register), None)
 
         return register(flat), codegen
+
+    @intrinsic
+    def load_one(typingctx, flat, i):
+        """Return flat[i], without the check for negative i that flat[i] brings."""
+
+        def codegen(context, builder, signature, args):
+            return builder.load(_address(context, builder, flat, *args))
+
+        return flat.dtype(flat, types.intp), codegen
+
+    @intrinsic
+    def store_one(typingctx, flat, i, number):
+        """Write flat[i], without the check for negative i that flat[i] brings."""
+
+        def codegen(context, builder, signature, args):
+            builder.store(args[2], _address(context, builder, flat, *args[:2]))
+            return context.get_dummy_value()
+
+        return types.void(flat, types.intp, flat.dtype), codegen
 
     @intrinsic
     def fma(typingctx, a, b, c):

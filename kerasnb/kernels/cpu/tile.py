@@ -9,7 +9,7 @@ Read next: `dense.py`, three products behind one layer.
 """
 
 from ..jit import inner
-from .simd import broadcast, fma, lanes, load, store
+from .simd import broadcast, fma, lanes, load, load_one, store, store_one
 
 ROWS = 6
 
@@ -78,9 +78,7 @@ def tile(
 
 
 @inner
-def copy(
-    c, cp, c_row, c_column, a, ap, a_row, a_column, rows, columns
-):  # fmt: skip
+def copy(c, cp, c_row, c_column, a, ap, a_row, a_column, rows, columns):
     """
     c[cp + i c_row + j c_column] = a[ap + i a_row + j a_column]
 
@@ -88,24 +86,29 @@ def copy(
     """
     for i in range(rows):
         for j in range(columns):
-            c[cp + i * c_row + j * c_column] = a[ap + i * a_row + j * a_column]
+            number = load_one(a, ap + i * a_row + j * a_column)
+            store_one(c, cp + i * c_row + j * c_column, number)
 
 
 @inner
-def pack(panel, at, b, bp, b_step, columns, K):
+def pack(panel, at, b, bp, b_step, b_column, columns, K):
     """
-    panel[at + k w + j] = b[bp + k b_step + j]        w = 2 registers
+    panel[at + k w + j] = b[bp + k b_step + j b_column]        w = 2 registers
 
-    j < columns    k < K    both arrays flat
+    j < columns <= w    k < K    both arrays flat
+    Numbers that do not lie side by side move in squares, which stay in the cache.
     """
     L = lanes(b)
     w = 2 * L
-    if columns < w:
-        copy(panel, at, w, 1, b, bp, b_step, 1, K, columns)
-    else:
+    if columns == w and b_column == 1:
         for k in range(K):
             store(panel, at + k * w, load(b, bp + k * b_step))
             store(panel, at + k * w + L, load(b, bp + k * b_step + L))
+    else:
+        for k in range(0, K, w):
+            depth = w if k + w <= K else K - k
+            q = bp + k * b_step
+            copy(panel, at + k * w, 1, w, b, q, b_column, b_step, columns, depth)
 
 
 @inner
@@ -135,14 +138,7 @@ def product(
         columns = w if j + w <= N else N - j
         if t == first or i == 0:
             copy(scratch, 0, 0, 1, start, j * start_column, 0, start_column, 1, columns)
-            if b_column == 1:
-                pack(scratch, w, b, j, b_step, columns, K)
-            else:
-                for k in range(0, K, w):  # in squares, which stay in the cache
-                    bp, left = j * b_column + k * b_step, min(w, K - k)
-                    copy(
-                        scratch, w + k * w, 1, w, b, bp, b_column, b_step, columns, left
-                    )  # fmt: skip
+            pack(scratch, w, b, j * b_column, b_step, b_column, columns, K)
         fits = rows == ROWS and columns == w and c_column == 1
         target, cp, below = (c, i * c_row + j, c_row) if fits else (scratch, corner, w)
         whole = rows == ROWS
@@ -154,4 +150,4 @@ def product(
         )  # fmt: skip
         if not fits:
             cp = i * c_row + j * c_column
-            copy(c, cp, c_row, c_column, scratch, corner, w, 1, rows, columns)
+            copy(c, cp, c_column, c_row, scratch, corner, 1, w, columns, rows)
