@@ -105,7 +105,7 @@ def set_epsilon(value):
 
 def set_num_threads(count):
     """Let kernels use this many threads; the numbers they compute stay the same."""
-    with jit.sleeping_threads():
+    with jit.short_waits():
         numba.set_num_threads(count)
 
 
@@ -124,7 +124,7 @@ def show_config(print_fn=print):
     kerasnb ...
     """
     bits = 8 * simd.REGISTER_BYTES
-    with jit.sleeping_threads():
+    with jit.short_waits():
         threads = numba.get_num_threads()
     lines = {
         "kerasnb": __version__,

@@ -85,6 +85,21 @@ def test_work_decides_between_the_serial_and_the_parallel_form(work):
     assert (y == 1).all()
 
 
+@pytest.mark.parametrize("chosen", [None, "OMP_WAIT_POLICY", "GOMP_SPINCOUNT"])
+def test_threads_wait_shortly_unless_the_user_chose_otherwise(monkeypatch, chosen):
+    """The environment is as before once the threads have started."""
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.delenv(name, raising=False)
+    if chosen:
+        monkeypatch.setenv(chosen, "7")
+    before = dict(os.environ)
+    with jit.short_waits():
+        assert os.environ.get("GOMP_SPINCOUNT") == {None: "2000"}.get(
+            chosen, before.get("GOMP_SPINCOUNT")
+        )
+    assert dict(os.environ) == before
+
+
 def test_like_keeps_the_precision_of_its_model():
     """A literal takes the type of the number beside it."""
     assert type(jit.like(np.float32(1), 0.5)) is np.float32
