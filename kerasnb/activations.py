@@ -123,6 +123,8 @@ class ActivationFunction:
 class KernelActivation(ActivationFunction):
     """A built-in activation: a pair of kernels, found by name on the device in use."""
 
+    only_launches = True
+
     def __init__(self, name: str, *numbers: float, **params: Any) -> None:
         super().__init__(**params)
         self.name = name
@@ -156,6 +158,8 @@ class ReLU(KernelActivation):
         From here on the input passes.
     """
 
+    only_launches = True
+
     def __init__(
         self,
         alpha: float = 0.0,
@@ -182,6 +186,8 @@ class ELU(KernelActivation):
         The output falls towards -alpha.
     """
 
+    only_launches = True
+
     def __init__(self, alpha: float = 1.0) -> None:
         super().__init__("elu", float(alpha), alpha=alpha)
 
@@ -196,6 +202,7 @@ class Softmax(ActivationFunction):
         The axis of the classes. Any but the last costs transposed copies.
     """
 
+    only_launches = True
     name = "softmax"
 
     def __init__(self, axis: int = -1) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import device
-from .utils import lookup
+from .utils import construct
 
 
 class Constraint:
@@ -248,15 +248,11 @@ def get(identifier: Any) -> Constraint | None:
     TypeError
         If it is nothing of the above.
     """
-    if identifier is None or isinstance(identifier, Constraint):
-        return identifier
-    if isinstance(identifier, str):
-        return lookup(identifier, CONSTRAINTS, "constraint")()
-    if isinstance(identifier, dict) and "class_name" in identifier:
-        made = lookup(identifier["class_name"], CONSTRAINTS, "constraint")
-        return made(**identifier.get("config", {}))
-    if isinstance(identifier, type) and issubclass(identifier, Constraint):
-        return identifier()
+    if identifier is None:
+        return None
+    found = construct(identifier, CONSTRAINTS, Constraint, "constraint")
+    if found is not None:
+        return found
     if callable(identifier):
         return Custom(identifier)
     raise TypeError(

@@ -208,13 +208,15 @@ class Batches:
     Parameters
     ----------
     arrays : sequence of arrays or None
-        All with the same number of samples; None stays None in every batch.
+        Inputs, targets and sample weights, all with the same number of samples; None
+        stays None in every batch.
     batch_size : int
     """
 
     def __init__(self, arrays, batch_size: int):
         self.samples = len(arrays[0])
         self.batch_size = batch_size
+        self.weighted = arrays[-1] is not None
         starts = range(0, self.samples, batch_size)
         self.bounds = [(at, min(at + batch_size, self.samples)) for at in starts]
         self._arrays = tuple(arrays)

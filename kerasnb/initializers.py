@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import device, random
-from .utils import lookup
+from .utils import construct, lookup
 
 TRUNCATED_STDDEV = 0.87962566103423978  # of a standard normal cut off at 2
 
@@ -436,15 +436,9 @@ def get(identifier: Any) -> Callable[..., np.ndarray]:
     TypeError
         If it is nothing of the above.
     """
-    if isinstance(identifier, str):
-        return lookup(identifier, INITIALIZERS, "initializer")()
-    if isinstance(identifier, dict) and "class_name" in identifier:
-        made = lookup(identifier["class_name"], INITIALIZERS, "initializer")
-        return made(**identifier.get("config", {}))
-    if any(identifier is made for made in INITIALIZERS.values()):
-        return identifier()
-    if isinstance(identifier, type) and issubclass(identifier, Initializer):
-        return identifier()
+    found = construct(identifier, INITIALIZERS, Initializer, "initializer")
+    if found is not None:
+        return found
     if callable(identifier):
         return identifier
     raise TypeError(

@@ -122,6 +122,10 @@ class Layer:
         False when nobody reads what `backward` returns: it need not be computed.
     activity_regularizer : Regularizer or None
         Penalty on the output; the model adds it and its gradient.
+    only_launches : bool
+        True in the body of a class whose `forward` and `backward` do nothing but launch
+        kernels of `ops` on buffers, with numbers that stay the same: its steps may be
+        replayed. Not inherited.
     """
 
     masking = "refuse"

@@ -15,6 +15,7 @@ import numpy as np
 from . import activations, constraints, initializers, random, regularizers
 from .device import ops
 from .layer import Layer, Weight, show_shape
+from .reshaping import Flatten, Permute, RepeatVector, Reshape
 from .utils import lookup, positive_integer
 
 __all__ = [
@@ -52,6 +53,7 @@ class InputLayer(Layer):
     """
 
     masking = "pass"
+    only_launches = True
 
     def __init__(self, input_shape=None, batch_size=None, **kwargs):
         super().__init__(input_shape=input_shape, batch_size=batch_size, **kwargs)
@@ -106,6 +108,7 @@ class Dense(Layer):
     """
 
     masking = "pass"
+    only_launches = True
 
     def __init__(
         self,
@@ -241,6 +244,7 @@ class Activation(Layer):
     """
 
     masking = "pass"
+    only_launches = True
 
     def __init__(self, activation, **kwargs):
         super().__init__(**kwargs)
@@ -355,229 +359,6 @@ class Dropout(Layer):
         return words.reshape(-1)
 
 
-class Flatten(Layer):
-    """
-    Lay out each sample as one row.
-
-    forward     (N, R, C, K) -> (N, R C K), the last axis fastest
-
-    Parameters
-    ----------
-    data_format : str, optional
-        With 'channels_first' the channels are moved last before flattening.
-
-    Examples
-    --------
-    >>> Flatten()([[[1.0, 2.0], [3.0, 4.0]]])
-    array([[1., 2., 3., 4.]], dtype=float32)
-    """
-
-    def __init__(self, data_format=None, **kwargs):
-        super().__init__(**kwargs)
-        if data_format not in (None, "channels_last", "channels_first"):
-            raise ValueError(
-                f"{self.name}: data_format must be 'channels_last' or "
-                f"'channels_first', got {data_format!r}."
-            )
-        self.data_format = data_format or "channels_last"
-
-    def build(self, input_shape):
-        """Make the permutation that moves the channels last, if asked for."""
-        self.columns = None
-        if self.data_format == "channels_first":
-            dims = (*range(2, len(input_shape)), 1)
-            self.columns = _column_permutation(input_shape[1:], dims)
-
-    def compute_output_shape(self, input_shape):
-        """Multiply all axes but the batch."""
-        self.expect_rank(input_shape, 3, at_least=True)
-        if None in input_shape[1:]:
-            raise ValueError(
-                f"{self.name}: every axis but the batch must be known to flatten, got "
-                f"{show_shape(input_shape)}. Give the first layer a full input_shape."
-            )
-        return (input_shape[0], math.prod(input_shape[1:]))
-
-    def forward(self, x, training):
-        """Return one row per sample."""
-        self.x_shape = x.shape
-        x = x.reshape(len(x), -1)
-        if self.columns is None:
-            return x
-        y = self.buffer("y", x.shape)
-        ops.take_columns(y, x, self.columns[0])
-        return y
-
-    def backward(self, dy):
-        """Return the gradient in the shape of the input."""
-        if self.columns is not None:
-            dx = self.buffer("dx", dy.shape)
-            ops.take_columns(dx, dy, self.columns[1])
-            dy = dx
-        return dy.reshape(self.x_shape)
-
-    def get_config(self):
-        """Return the constructor's arguments as plain values."""
-        return {**super().get_config(), "data_format": self.data_format}
-
-
-class Reshape(Layer):
-    """
-    Give each sample another shape, keeping the order of its numbers.
-
-    Parameters
-    ----------
-    target_shape : tuple
-        Shape of a sample without the batch axis; one entry may be -1 and is inferred.
-
-    Examples
-    --------
-    >>> Reshape((2, -1))([[1.0, 2.0, 3.0, 4.0]]).shape
-    (1, 2, 2)
-    """
-
-    def __init__(self, target_shape, **kwargs):
-        super().__init__(**kwargs)
-        self.target_shape = tuple(int(axis) for axis in target_shape)
-        if self.target_shape.count(-1) > 1 or any(
-            axis < 1 and axis != -1 for axis in self.target_shape
-        ):
-            raise ValueError(
-                f"{self.name}: target_shape must be positive sizes and at most one -1, "
-                f"got {self.target_shape}."
-            )
-
-    def compute_output_shape(self, input_shape):
-        """Fill in the -1 and check that the sizes agree."""
-        if None in input_shape[1:]:
-            return (
-                input_shape[0],
-                *(None if axis == -1 else axis for axis in self.target_shape),
-            )
-        size = math.prod(input_shape[1:])
-        known = math.prod(axis for axis in self.target_shape if axis != -1)
-        fits = size % known == 0 if -1 in self.target_shape else size == known
-        if not fits:
-            raise ValueError(
-                f"{self.name}: cannot reshape a sample of shape {input_shape[1:]} "
-                f"({size} numbers) to {self.target_shape}."
-            )
-        shape = (size // known if axis == -1 else axis for axis in self.target_shape)
-        return (input_shape[0], *shape)
-
-    def forward(self, x, training):
-        """Return the same numbers in the target shape."""
-        self.x_shape = x.shape
-        return x.reshape(len(x), *self.target_shape)
-
-    def backward(self, dy):
-        """Return the gradient in the shape of the input."""
-        return dy.reshape(self.x_shape)
-
-    def get_config(self):
-        """Return the constructor's arguments as plain values."""
-        return {**super().get_config(), "target_shape": list(self.target_shape)}
-
-
-class Permute(Layer):
-    """
-    Reorder the axes of each sample.
-
-    Parameters
-    ----------
-    dims : tuple
-        Order of the axes, counted from 1: (2, 1) swaps the two axes of a sample.
-
-    Examples
-    --------
-    >>> Permute((2, 1))(np.zeros((5, 3, 4))).shape
-    (5, 4, 3)
-    """
-
-    def __init__(self, dims, **kwargs):
-        super().__init__(**kwargs)
-        self.dims = tuple(int(axis) for axis in dims)
-        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
-            raise ValueError(
-                f"{self.name}: dims must hold each of 1 to {len(self.dims)} once, got "
-                f"{self.dims}. The batch axis is not counted."
-            )
-
-    def compute_output_shape(self, input_shape):
-        """Reorder the axes."""
-        self.expect_rank(input_shape, len(self.dims) + 1)
-        return (input_shape[0], *(input_shape[axis] for axis in self.dims))
-
-    def forward(self, x, training):
-        """Return the sample's numbers in the new order."""
-        if self.x_shape_of_columns != x.shape[1:]:
-            self.x_shape_of_columns = x.shape[1:]
-            self.columns = _column_permutation(x.shape[1:], self.dims)
-        self.x_shape = x.shape
-        y = self.buffer("y", self.compute_output_shape(x.shape))
-        ops.take_columns(y.reshape(len(x), -1), x.reshape(len(x), -1), self.columns[0])
-        return y
-
-    x_shape_of_columns = None
-
-    def backward(self, dy):
-        """Return the gradient in the input's order."""
-        dx = self.buffer("dx", self.x_shape)
-        ops.take_columns(
-            dx.reshape(len(dy), -1), dy.reshape(len(dy), -1), self.columns[1]
-        )
-        return dx
-
-    def get_config(self):
-        """Return the constructor's arguments as plain values."""
-        return {**super().get_config(), "dims": list(self.dims)}
-
-
-class RepeatVector(Layer):
-    """
-    Say the same vector n times, as a sequence.
-
-    forward     y[n, t, d] = x[n, d],              (N, D) -> (N, T, D)
-    backward    dx[n, d] = sum over t of dy[n, t, d]
-
-    Parameters
-    ----------
-    n : int
-        Number of repetitions, T.
-
-    Examples
-    --------
-    >>> RepeatVector(2)([[1.0, 2.0]])
-    array([[[1., 2.],
-            [1., 2.]]], dtype=float32)
-    """
-
-    def __init__(self, n, **kwargs):
-        super().__init__(**kwargs)
-        self.n = positive_integer(n, f"{self.name}: n")
-
-    def compute_output_shape(self, input_shape):
-        """Insert the new axis."""
-        self.expect_rank(input_shape, 2)
-        return (input_shape[0], self.n, input_shape[1])
-
-    def forward(self, x, training):
-        """Return each row n times."""
-        y = self.buffer("y", (x.shape[0], self.n, x.shape[1]))
-        ops.repeat_forward(y, x)
-        return y
-
-    def backward(self, dy):
-        """Return the sum over the repetitions."""
-        dx = self.buffer("dx", (dy.shape[0], dy.shape[2]))
-        ops.repeat_backward(dx, dy)
-        return dx
-
-    def get_config(self):
-        """Return the constructor's arguments as plain values."""
-        return {**super().get_config(), "n": self.n}
-
-
 class ActivityRegularization(Layer):
     """
     Leave the values alone, but add l1 sum |x| + l2 sum x^2 to the loss.
@@ -669,14 +450,6 @@ class Masking(Layer):
 def _rows(a):
     """Return an array of any rank as rows of its last axis."""
     return a if a.ndim == 2 else a.reshape(-1, a.shape[-1])
-
-
-def _column_permutation(shape, dims):
-    """Return where each number of a permuted sample comes from, and the inverse."""
-    places = np.arange(math.prod(shape)).reshape(shape)
-    places = places.transpose([axis - 1 for axis in dims]).reshape(-1)
-    places = np.ascontiguousarray(places)
-    return places, np.argsort(places)
 
 
 CLASSES = {name: globals()[name] for name in __all__[3:]}

@@ -74,6 +74,8 @@ class Metric:
 class LossMetric(Metric):
     """A loss, reported as a metric."""
 
+    only_launches = True
+
     def __init__(self, loss: Loss) -> None:
         self.loss = loss
         self.name = loss.name
@@ -86,6 +88,8 @@ class LossMetric(Metric):
 
 class Accuracy(Metric):
     """A built-in accuracy: a kernel, found by name on the device in use."""
+
+    only_launches = True
 
     def __init__(self, name: str, sparse: bool = False) -> None:
         self.name = name
@@ -114,6 +118,7 @@ class TopKCategoricalAccuracy(Metric):
     array([1.])
     """
 
+    only_launches = True
     name = kernel = "top_k_categorical_accuracy"
 
     def __init__(self, k: int = 5, name: str | None = None) -> None:
@@ -155,6 +160,7 @@ class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
     array([1.])
     """
 
+    only_launches = True
     name = kernel = "sparse_top_k_categorical_accuracy"
     sparse = True
 

@@ -45,7 +45,8 @@ class Objective:
         self.dtype = np.dtype(dtype)
         self.loss_weight = float(loss_weight)
         self.sparse = loss is not None and loss.sparse
-        self._sum = np.zeros(1)
+        self._values = np.zeros(1 + len(named_metrics))
+        self._places = [self._values[k : k + 1] for k in range(len(self._values))]
         self._buffers: dict[tuple, np.ndarray] = {}
         self._uniform: dict[tuple, np.ndarray] = {}
 
@@ -56,7 +57,7 @@ class Objective:
 
     def evaluate(self, t, p, mask=None, w=None):
         """
-        Return the loss of a batch and the list of its metrics, as floats.
+        Return the loss of a batch and its metrics, as a list of floats.
 
         Keeps the coefficients of the rows for `gradient`; `update` is False afterwards
         if no row counts at all.
@@ -69,18 +70,23 @@ class Objective:
             t2 = t.reshape(-1) if self.sparse else t.reshape(rows, classes)
         self.t, self.p, self.update = t2, p2, True
         s = self._buffer("s", rows)
-        value = 0.0
         if self.loss is not None:
             self.c = self._coefficients(rows, mask, w, self.loss_weight)
             self.loss.forward(s, t2, p2)
-            ops.weighted_sum(self._sum, self.c, s)
-            value = self._sum.item()
-        if not self.named_metrics:
-            return value, []
-        return value, [
-            self._metric(metric, t, p, t2, p2, s, mask, w if weighted else None)
-            for _, metric, weighted in self.named_metrics
-        ]
+            ops.weighted_sum(self._places[0], self.c, s)
+        for place, (_, metric, weighted) in zip(self._places[1:], self.named_metrics):
+            if metric.stateful:
+                place[0] = metric.update(t, p)
+            else:
+                metric.forward(s, t2, p2)
+                w_or_none = w if weighted else None
+                c = self._coefficients(rows, mask, w_or_none, 1.0, "metric")
+                ops.weighted_sum(place, c, s)
+        return self.values()
+
+    def values(self):
+        """Return the loss and the metrics that were computed last."""
+        return self._values.tolist()
 
     def gradient(self, shape):
         """Return the gradient of the loss with respect to the output of `evaluate`."""
@@ -90,14 +96,6 @@ class Objective:
         else:
             self.loss.backward(dp, self.t, self.p, self.c)
         return dp if dp.shape == shape else dp.reshape(shape)
-
-    def _metric(self, metric, t, p, t2, p2, s, mask, w):
-        if metric.stateful:
-            return metric.update(t, p)
-        metric.forward(s, t2, p2)
-        c = self._coefficients(len(s), mask, w, 1.0, "metric")
-        ops.weighted_sum(self._sum, c, s)
-        return self._sum.item()
 
     def _coefficients(self, rows, mask, w, scale, name="loss"):
         if mask is None and w is None:
@@ -125,6 +123,38 @@ class Objective:
                 self._buffers.clear()
             buffer = self._buffers[name, shape] = np.zeros(shape, self.dtype)
         return buffer
+
+
+def metric_list(given, argument):
+    """Return the metrics as a list whose names are all known."""
+    if given is None:
+        return []
+    if not isinstance(given, (list, tuple)):
+        raise TypeError(
+            f"compile: {argument} must be a list such as ['accuracy'], got {given!r}."
+        )
+    for metric in given:
+        if metric not in ("accuracy", "acc", "crossentropy", "ce"):
+            metrics.get(metric)
+    return list(given)
+
+
+def one_loss_weight(given):
+    """Return the number in the loss weights of a model with one output."""
+    if given is None:
+        return 1.0
+    values = list(given.values()) if isinstance(given, dict) else given
+    if not isinstance(values, (list, tuple)):
+        raise TypeError(
+            "compile: loss_weights must be a list or a dict with one number per "
+            f"output, got {given!r}."
+        )
+    if len(values) != 1:
+        raise ValueError(
+            f"compile: the model has one output but loss_weights has {len(values)} "
+            "entries."
+        )
+    return float(values[0])
 
 
 def make_objective(output_shape, dtype, loss, metric_list, weighted, weight):

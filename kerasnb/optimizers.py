@@ -15,7 +15,7 @@ import numpy as np
 
 from .device import ops
 from .optimizer import Optimizer
-from .utils import lookup
+from .utils import construct
 
 
 class SGD(Optimizer):
@@ -401,15 +401,14 @@ def get(identifier: Any) -> Optimizer:
     TypeError
         If it is nothing of the above.
     """
-    if isinstance(identifier, Optimizer):
-        return identifier
     if isinstance(identifier, str):
-        return lookup(identifier.lower(), OPTIMIZERS, "optimizer")()
-    if isinstance(identifier, dict) and "class_name" in identifier:
+        identifier = identifier.lower()
+    elif isinstance(identifier, dict) and "class_name" in identifier:
         name = str(identifier["class_name"]).lower()
-        return lookup(name, OPTIMIZERS, "optimizer")(**identifier.get("config", {}))
-    if isinstance(identifier, type) and issubclass(identifier, Optimizer):
-        return identifier()
+        identifier = {**identifier, "class_name": name}
+    found = construct(identifier, OPTIMIZERS, Optimizer, "optimizer")
+    if found is not None:
+        return found
     raise TypeError(
         "optimizer: expected a name, a configuration or an Optimizer, got "
         f"{identifier!r}. Write for example optimizer='adam'."

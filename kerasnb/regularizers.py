@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .device import ops
-from .utils import lookup
+from .utils import construct
 
 
 class Regularizer:
@@ -129,17 +129,11 @@ def get(identifier: Any) -> Regularizer | None:
     TypeError
         If it is a plain function, whose derivative nobody knows, or anything else.
     """
-    if identifier is None or isinstance(identifier, Regularizer):
-        return identifier
-    if isinstance(identifier, str):
-        return lookup(identifier, REGULARIZERS, "regularizer")()
-    if isinstance(identifier, dict) and "class_name" in identifier:
-        made = lookup(identifier["class_name"], REGULARIZERS, "regularizer")
-        return made(**identifier.get("config", {}))
-    if isinstance(identifier, type) and issubclass(identifier, Regularizer):
-        return identifier()
-    if any(identifier is made for made in REGULARIZERS.values()):
-        return identifier()
+    if identifier is None:
+        return None
+    found = construct(identifier, REGULARIZERS, Regularizer, "regularizer")
+    if found is not None:
+        return found
     raise TypeError(
         f"regularizer: expected a name, a configuration or a Regularizer, got "
         f"{identifier!r}. For a penalty of your own subclass "

@@ -37,6 +37,8 @@ class Sequential(Training, Layer):
     49
     """
 
+    only_launches = True
+
     def __init__(self, layers=None, name=None, trainable=True):
         self._stack: list[Layer] = []
         self._learning: list[Layer] = []

@@ -31,6 +31,40 @@ def lookup(name, table, what):
     raise ValueError(f"Unknown {what} {name!r}.{hint} Known: {known}.")
 
 
+def construct(identifier, table, base, what):
+    """
+    Return the object that is meant, or None if it is nothing of these.
+
+    Parameters
+    ----------
+    identifier : str, dict, class or object
+        A name in `table`, a configuration {'class_name': ..., 'config': {...}}, a class
+        or factory, or an object already.
+    table : dict
+        Names and the classes or factories that they stand for.
+    base : class
+        What the objects are instances of.
+    what : str
+        What is looked up, for the message.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown.
+    """
+    if isinstance(identifier, base):
+        return identifier
+    if isinstance(identifier, str):
+        return lookup(identifier, table, what)()
+    if isinstance(identifier, dict) and "class_name" in identifier:
+        made = lookup(identifier["class_name"], table, what)
+        return made(**identifier.get("config", {}))
+    is_class = isinstance(identifier, type) and issubclass(identifier, base)
+    if is_class or any(identifier is made for made in table.values()):
+        return identifier()
+    return None
+
+
 def positive_integer(value, what):
     """Return a positive whole number, or raise a ValueError that names the argument."""
     whole = np.isscalar(value) and not isinstance(value, (bool, str, bytes))

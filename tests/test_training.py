@@ -243,7 +243,7 @@ def test_masks_and_weights_follow_the_formula(w, mask, expected):
     objective = Objective(losses.get("mae"), [], (None, 3, 1), "float64")
     p = S[..., None].copy()
     w = np.array(w, np.float32)
-    value, _ = objective.evaluate(np.zeros_like(p), p, mask, w)
+    (value,) = objective.evaluate(np.zeros_like(p), p, mask, w)
     assert value == pytest.approx(expected, abs=1e-6)
 
 

@@ -102,11 +102,16 @@ def kernel(function=None, *, work=None, reassociate=False, parallel=True):
             with _one_parallel_launch:
                 in_parallel(*arguments)
 
+    def form(*arguments):
+        """Return what runs for these arguments, without the question of size."""
+        measure = work(*arguments) if work else arguments[0].size
+        return serial if measure < most else launch
+
     most = PARALLEL_WORK if parallel else math.inf
     serial, in_parallel = compile_serial, compile_parallel if parallel else None
     launch = functools.wraps(function)(launch_by_work if work else launch_by_size)
     launch.serial, launch.parallel = serial, in_parallel or serial
-    launch.is_kernel = True
+    launch.form, launch.is_kernel = form, True
     return launch
 
 
@@ -115,9 +120,9 @@ def short_waits():
     """
     Let threads that wait for work soon fall asleep, if it is now that they start.
 
-    OpenMP's default is to wait in a busy loop for milliseconds, which takes the processor
-    from whoever has work: with other programs running, a step took twice as long.
-    Sleeping at once made steps 10 % slower on an idle machine.
+    OpenMP's default is to wait in a busy loop for milliseconds, which takes the
+    processor from whoever has work: with other programs running, a step took twice as
+    long. Sleeping at once made steps 10 % slower on an idle machine.
     """
     chosen = "OMP_WAIT_POLICY" in os.environ or SPIN_COUNT in os.environ
     if not chosen:

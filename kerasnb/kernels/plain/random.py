@@ -65,12 +65,12 @@ def random_uniform(out, low, high, key, counter):
 
     out (...) out
     """
-    out = out.ravel()
-    for start in range(0, out.size, CHUNK):
-        y = out[start : start + CHUNK]
-        words = words_for(y, key, counter, start)
-        for i in range(y.size):
-            y[i] = low + (high - low) * unit(y[i], words[i])
+    out = out.reshape(-1)
+    key = np.uint64(key)
+    for n in range((out.size + 3) // 4):
+        words = random_words(key, np.uint64(counter) + np.uint64(n), FIRST)
+        for i in range(4 * n, min(4 * n + 4, out.size)):
+            out[i] = low + (high - low) * unit(out[i], words[i % 4])
 
 
 @kernel

@@ -1,0 +1,66 @@
+"""
+A training step that is recorded once and then replayed.
+
+In a small model most of a step goes into finding out which kernel to launch on which
+arrays. But layers use the same buffers for every batch of one size, so the answer is
+the same each time: `recording` notes the launches of one step, to be repeated. What
+does more than launch kernels is never recorded: dropout draws new random numbers, and a
+layer of your own may do anything. Read next: `_replay_step` in `training.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+from .device import ops
+from .metrics import LossMetric
+
+Launches = list[tuple]  # of a kernel and its arguments
+
+
+@contextlib.contextmanager
+def recording(launches: Launches) -> Iterator[None]:
+    """Note every kernel that this thread launches, and its arguments."""
+    owner = threading.get_ident()
+    kernels = dict(vars(ops))
+
+    def recorder(kernel):
+        form = getattr(kernel, "form", lambda *arguments: kernel)
+
+        def launch(*arguments):
+            kernel(*arguments)
+            if threading.get_ident() == owner:
+                launches.append((form(*arguments), arguments))
+
+        return launch
+
+    vars(ops).update({name: recorder(kernel) for name, kernel in kernels.items()})
+    try:
+        yield
+    finally:
+        vars(ops).update(kernels)
+
+
+def only_launches(part) -> bool:
+    """
+    Return whether all that a layer, activation, loss or metric does is launch kernels.
+
+    Its very class must say so: a subclass may do more.
+    """
+    return vars(type(part)).get("only_launches", False)
+
+
+def can_replay(model, objective) -> bool:
+    """Return whether the steps of a model without penalties may be replayed."""
+    parts = [objective.loss, *model.walk()]
+    for layer in model.walk():
+        activation = getattr(layer, "activation", None)
+        if activation is not None:
+            parts.append(activation)
+            if activation.params.get("axis", -1) != -1:  # is moved by NumPy
+                return False
+    for _, metric, _ in objective.named_metrics:
+        parts += [metric, metric.loss] if type(metric) is LossMetric else [metric]
+    return all(only_launches(part) for part in parts)
