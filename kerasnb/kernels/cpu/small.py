@@ -3,7 +3,7 @@ The products of Dense for a handful of numbers, where calling and packing cost m
 
 Each output row is a sum of rows of a matrix, kept in one register at a time; nothing
 is packed, so W is copied only where it is needed the other way round. N samples,
-I inputs, O outputs; what each computes stands in `plain/dense.py`.
+I inputs, O outputs. Read next: `plain/dense.py`, which says what each computes.
 """
 
 from ..jit import inner, kernel
