@@ -80,7 +80,7 @@ def check_inputs(x, model, what: str = "x") -> np.ndarray:
         )
     if len(array) == 0:
         raise ValueError(f"{what}: the data are empty: no samples in {array.shape}.")
-    return np.require(array, model.dtype, "CW")
+    return np.require(array, model.dtype, ["C", "W"])
 
 
 def _input_hint(expected, found):
@@ -127,7 +127,7 @@ def check_sample_weight(w, y, temporal: bool, name: str) -> np.ndarray | None:
         raise ValueError(
             f"sample_weight: shape {w.shape} does not match the targets' {y.shape}."
         )
-    return np.require(w, np.float32, "CW")
+    return np.require(w, np.float32, ["C", "W"])
 
 
 def class_weights_to_samples(class_weight, y, sparse: bool) -> np.ndarray:

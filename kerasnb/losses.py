@@ -160,7 +160,7 @@ def as_rows(
         )
     rows, columns = p.shape[:-1], p.shape[-1]
     dtype = np.float64 if p.dtype == np.float64 else floatx()
-    p2 = np.require(p, dtype, "CW").reshape(-1, columns)
+    p2 = np.require(p, dtype, ["C", "W"]).reshape(-1, columns)
     y = np.asarray(y_true)
     if sparse:
         return _class_numbers(y, len(p2), columns, name), p2, rows
@@ -172,7 +172,7 @@ def as_rows(
             f"{name}: expected targets of the predictions' shape {p.shape}, "
             f"got {y.shape}. {hint}"
         )
-    return np.require(y, dtype, "CW").reshape(-1, columns), p2, rows
+    return np.require(y, dtype, ["C", "W"]).reshape(-1, columns), p2, rows
 
 
 def _class_numbers(y: np.ndarray, rows: int, classes: int, name: str) -> np.ndarray:

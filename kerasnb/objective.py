@@ -202,7 +202,7 @@ def check_targets(objective: Objective, y: np.ndarray, name: str) -> np.ndarray:
             f"{name}: {ONE_HOT_LOSS} needs one column per class, but output and "
             f"targets have one column in all. {_target_hint(loss, expected, y)}"
         )
-    return np.require(y, objective.dtype, "CW")
+    return np.require(y, objective.dtype, ["C", "W"])
 
 
 def show(shape):
@@ -239,7 +239,7 @@ def _check_labels(y, expected, name):
             + (f" {hint}" if one_hot else "")
         )
     with np.errstate(invalid="ignore"):
-        labels = np.require(y, np.int64, "CW")
+        labels = np.require(y, np.int64, ["C", "W"])
     if labels.size and (
         labels.min() < 0 or labels.max() >= classes or (labels != y).any()
     ):
