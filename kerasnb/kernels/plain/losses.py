@@ -491,16 +491,3 @@ def weighted_sum(out, coefficients, s):
     for r in range(s.size):
         total += like(total, coefficients[r]) * like(total, s[r])
     out[0] = total
-
-
-@kernel(reassociate=True, parallel=False)
-def mean(out, s):
-    """
-    out = 1/R sum_r s[r]
-
-    out (1,) float64 out    s (R,)
-    """
-    total = like(out[0], 0)
-    for r in range(s.size):
-        total += like(total, s[r])
-    out[0] = total / like(total, s.size)
