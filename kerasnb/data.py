@@ -221,17 +221,25 @@ class Batches:
         self.bounds = [(at, min(at + batch_size, self.samples)) for at in starts]
         self._arrays = tuple(arrays)
         self._rows = [a if a is None else a.reshape(len(a), -1) for a in arrays]
-        self._buffers: dict[int, list] = {}
+        self._buffers: dict[int, tuple] = {}
 
     def take(self, start: int, stop: int, order: np.ndarray | None):
         """Return one batch of every array: a view, or the gathered rows of an order."""
         if order is None:
             return [None if a is None else a[start:stop] for a in self._arrays]
+        self.choose(start, stop, order)
+        return self.gather(stop - start)
+
+    def choose(self, start: int, stop: int, order: np.ndarray) -> None:
+        """Note which rows `gather` will copy."""
         n = stop - start
-        buffers = self._buffers.get(n)
-        if buffers is None:
-            buffers = self._buffers[n] = self._make_buffers(n)
-        index = order[start:stop]
+        if n not in self._buffers:
+            self._buffers[n] = np.empty(n, order.dtype), self._make_buffers(n)
+        self._buffers[n][0][:] = order[start:stop]
+
+    def gather(self, n: int):
+        """Return the chosen n rows of every array, always in the same buffers."""
+        index, buffers = self._buffers[n]
         batch = []
         for rows, (flat, shaped) in zip(self._rows, buffers):
             if rows is not None:

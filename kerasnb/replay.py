@@ -21,24 +21,23 @@ Launches = list[tuple]  # of a kernel and its arguments
 
 
 @contextlib.contextmanager
-def recording(launches: Launches) -> Iterator[None]:
-    """Note every kernel that this thread launches, and its arguments."""
+def recording() -> Iterator[Launches]:
+    """Yield the list of the kernels that this thread launches, and their arguments."""
+    launches: Launches = []
     owner = threading.get_ident()
     kernels = dict(vars(ops))
 
     def recorder(kernel):
-        form = getattr(kernel, "form", lambda *arguments: kernel)
-
         def launch(*arguments):
             kernel(*arguments)
             if threading.get_ident() == owner:
-                launches.append((form(*arguments), arguments))
+                launches.append(kernel.resolve(*arguments))
 
         return launch
 
     vars(ops).update({name: recorder(kernel) for name, kernel in kernels.items()})
     try:
-        yield
+        yield launches
     finally:
         vars(ops).update(kernels)
 

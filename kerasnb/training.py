@@ -37,7 +37,7 @@ from .objective import (
 )
 from .parameters import Parameters
 from .progress import Progbar
-from .replay import Launches, can_replay, recording
+from .replay import can_replay, recording
 from .utils import positive_integer
 
 
@@ -190,17 +190,17 @@ class Training:
             self._update()
         return values
 
-    def _replay_step(self, x, t, w):
-        """Do the same for batches that always arrive in the same arrays, unweighted."""
-        key = id(x), id(t)
-        if key in self._recordings:
-            for kernel, arguments in self._recordings[key][-1]:
-                kernel(*arguments)
+    def _replay_step(self, batches, start, stop, order):
+        """Do the same for unweighted batches that always arrive in the same arrays."""
+        batches.choose(start, stop, order)
+        launches = self._recordings.get(stop - start)
+        if launches is None:
+            with recording() as launches:
+                self._learn(*batches.gather(stop - start))
+            self._recordings[stop - start] = launches
         else:
-            launches: Launches = []
-            with recording(launches):
-                self._learn(x, t, None)
-            self._recordings[key] = x, t, launches
+            for kernel, arguments in launches:
+                kernel(*arguments)
         self._update()
         return self._objective.values()
 
@@ -422,11 +422,14 @@ class Training:
         names = self.metrics_names
         order = epoch_order(batches.samples, batches.batch_size, shuffle)
         gathered = order is not None and not batches.weighted
-        step = self._replay_step if gathered and self._replays else self._train_step
+        replays = gathered and self._replays
         for batch, (start, stop) in enumerate(batches.bounds):
             logs = {"batch": batch, "size": stop - start}
             told.on_batch_begin(batch, logs)
-            values = step(*batches.take(start, stop, order))
+            if replays:
+                values = self._replay_step(batches, start, stop, order)
+            else:
+                values = self._train_step(*batches.take(start, stop, order))
             logs.update(zip(names, values))
             told.on_batch_end(batch, logs)
             if self.stop_training or interrupt.seen:

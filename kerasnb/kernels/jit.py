@@ -24,6 +24,7 @@ import warnings
 import numba
 import numpy as np
 from numba.core import config, types
+from numba.core.dispatcher import Dispatcher
 from numba.extending import overload
 
 OPTIONS = {"error_model": "numpy", "nogil": True}
@@ -102,16 +103,20 @@ def kernel(function=None, *, work=None, reassociate=False, parallel=True):
             with _one_parallel_launch:
                 in_parallel(*arguments)
 
-    def form(*arguments):
-        """Return what runs for these arguments, without the question of size."""
+    def resolve(*arguments):
+        """Return what these arguments lead to, for who launches them many times."""
         measure = work(*arguments) if work else arguments[0].size
-        return serial if measure < most else launch
+        if measure >= most:
+            return launch, arguments
+        if isinstance(serial, Dispatcher):
+            return serial.get_overload(tuple(map(numba.typeof, arguments))), arguments
+        return serial, arguments
 
     most = PARALLEL_WORK if parallel else math.inf
     serial, in_parallel = compile_serial, compile_parallel if parallel else None
     launch = functools.wraps(function)(launch_by_work if work else launch_by_size)
     launch.serial, launch.parallel = serial, in_parallel or serial
-    launch.form, launch.is_kernel = form, True
+    launch.resolve, launch.is_kernel = resolve, True
     return launch
 
 
@@ -134,10 +139,21 @@ def short_waits():
             del os.environ[SPIN_COUNT]
 
 
-def launcher(function):
-    """Mark a Python function as a kernel: it arranges arguments for a compiled one."""
-    function.is_kernel = True
-    return function
+def launcher(choose):
+    """Make a kernel of a Python function that returns another and its arguments."""
+
+    @functools.wraps(choose)
+    def launch(*arguments):
+        chosen, arguments = choose(*arguments)
+        chosen(*arguments)
+
+    def resolve(*arguments):
+        """Return what these arguments lead to, for who launches them many times."""
+        chosen, arguments = choose(*arguments)
+        return chosen.resolve(*arguments)
+
+    launch.resolve, launch.is_kernel = resolve, True
+    return launch
 
 
 def like(x, number):

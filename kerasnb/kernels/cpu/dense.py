@@ -82,14 +82,13 @@ def dense_forward(y, x, W, b):
     y (N, O) out    x (N, I)    W (I, O)    b (O,)
     """
     if x.size * b.size < SMALL:
-        small.small_forward.serial(y, x, W, b)
-        return
+        return small.small_forward, (y, x, W, b)
     N, I = x.shape
     O = W.shape[1]
     work = N * I * O >> 3
     scratch = panels_for(x.dtype, I, work)
     none = EMPTY[x.dtype.char]
-    dense_product(
+    return dense_product, (
         y, O, 1, b, 1, none, x, I, 1, W, O, 1, N, O, I, work, scratch
     )  # fmt: skip
 
@@ -102,14 +101,13 @@ def dense_backward_weights(dW, db, dz, x):
     dW (I, O) out    db (O,) out    dz (N, O)    x (N, I)
     """
     if x.size * db.size < SMALL:
-        small.small_backward_weights.serial(dW, db, dz, x)
-        return
+        return small.small_backward_weights, (dW, db, dz, x)
     N, I = x.shape
     O = dz.shape[1]
     work = N * I * O >> 3
     scratch = panels_for(x.dtype, N, work)
     zero = ZERO[x.dtype.char]
-    dense_product(
+    return dense_product, (
         dW, O, 1, zero, 0, db, x, 1, I, dz, O, 1, I, O, N, work, scratch
     )  # fmt: skip
 
@@ -125,16 +123,14 @@ def dense_backward_input(dx, dz, W):
     I = W.shape[0]
     if N * I * O < SMALL:
         scratch = scratch_for(W.dtype, 1, I + I * O)[0]
-        small.small_backward_input.serial(dx, dz, W, scratch)
-        return
+        return small.small_backward_input, (dx, dz, W, scratch)
     work = N * I * O >> 3
     scratch = panels_for(W.dtype, O, work)
     zero, none = ZERO[W.dtype.char], EMPTY[W.dtype.char]
     if N * (I + O) < I * O:  # dxT = W dzT, for there is less of dz to pack than of W
-        dense_product(
+        return dense_product, (
             dx, 1, I, zero, 0, none, W, O, 1, dz, 1, O, I, N, O, work, scratch
         )  # fmt: skip
-    else:
-        dense_product(
-            dx, I, 1, zero, 0, none, dz, O, 1, W, 1, O, N, I, O, work, scratch
-        )  # fmt: skip
+    return dense_product, (
+        dx, I, 1, zero, 0, none, dz, O, 1, W, 1, O, N, I, O, work, scratch
+    )  # fmt: skip
