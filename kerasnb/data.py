@@ -4,16 +4,193 @@ What may be passed as data, and what the loop gets: standard arrays, or a clear 
 Inputs become C-contiguous arrays of the model's dtype, targets what the loss wants,
 sample weights one number per sample or per time step. The caller's arrays are never
 modified; they are copied only where their type, layout or protection demands it. Read
-next: `training.py`, which slices these arrays into batches.
+next: `feeds.py`, which cuts these arrays into batches.
 """
 
 from __future__ import annotations
 
+import copy
+import warnings
+
 import numpy as np
 
-from . import random
-from .device import ops
-from .layer import show_shape
+from .hdf5 import is_lazy, read_rows
+from .layer import shapes_of, show_shape
+from .objective import check_targets
+
+
+class Data:
+    """
+    Standard arrays of one data set, or of one batch.
+
+    Attributes
+    ----------
+    inputs, targets, weights : lists
+        One array for each input of the model, and one for each output; None stands for
+        the targets of an output that is not trained, and for weights of one.
+    """
+
+    def __init__(self, inputs, targets, weights):
+        self.inputs, self.targets, self.weights = inputs, targets, weights
+
+    def __len__(self):
+        return len(self.inputs[0])
+
+    @property
+    def columns(self):
+        """Return all arrays: inputs, targets, weights."""
+        return [*self.inputs, *self.targets, *self.weights]
+
+    def like(self, columns):
+        """Return the same arrangement of other arrays."""
+        i, t = len(self.inputs), len(self.targets)
+        return Data(columns[:i], columns[i : i + t], columns[i + t :])
+
+    def part(self, start, stop):
+        """Return the rows from `start` to before `stop`, as views."""
+        return self.like([None if a is None else a[start:stop] for a in self.columns])
+
+    def filled(self):
+        """Return all arrays, with weights of one where there are none."""
+        ones = [
+            np.ones(len(self), np.float32) if w is None else w for w in self.weights
+        ]
+        return [*self.inputs, *(t for t in self.targets if t is not None), *ones]
+
+    def arguments(self):
+        """Return x, t and w of a step: a list only where there are several."""
+        x = self.inputs if len(self.inputs) > 1 else self.inputs[0]
+        if len(self.targets) == 1:
+            return x, self.targets[0], self.weights[0]
+        return x, self.targets, None if self.unweighted else self.weights
+
+    @property
+    def unweighted(self):
+        """Return whether every sample of every output counts the same."""
+        return all(w is None for w in self.weights)
+
+
+class LazyData:
+    """
+    Data that are read, checked and made standard batch by batch, never as a whole.
+
+    Parameters
+    ----------
+    model : Sequential
+    x, y, sample_weight : as for `fit`
+        `y` may also be a function that returns the targets of a batch of inputs. None
+        for all but `x`: the data are inputs only.
+    class_weight : dict, optional
+    of : str
+        What the data belong to, for messages.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the numbers of samples differ, or the first sample does not fit the model.
+    """
+
+    def __init__(self, model, x, y=None, sample_weight=None, class_weight=None, of=""):
+        self._model, self._class_weight, self._of = model, class_weight, of
+        self._targets = y if callable(y) else None
+        self._x = _by_name(x, model.input_names, "x" + of)
+        self._y = self._w = None
+        self._has_targets = y is not None
+        if y is not None and not callable(y):
+            self._y = _by_name(y, trained_outputs(model), "y" + of)
+        if sample_weight is not None:
+            self._w = _by_name(sample_weight, model.output_names, "sample_weight")
+        first = next(iter(self._x.values()))
+        for source in (self._x, self._y or {}, self._w or {}):
+            for name, column in source.items():
+                same_length("x" + of, first, name, column)
+        self._first, self._last = 0, len(first)
+        self.read(slice(0, 1))
+
+    def __len__(self):
+        return self._last - self._first
+
+    def part(self, start, stop):
+        """Return the rows from `start` to before `stop`, still unread."""
+        other = copy.copy(self)
+        other._first, other._last = self._first + start, self._first + stop
+        return other
+
+    def read(self, rows) -> Data:
+        """Return the rows of a slice or of a vector of numbers as standard arrays."""
+        if isinstance(rows, slice):
+            rows = slice(self._first + rows.start, self._first + rows.stop)
+        else:
+            rows = self._first + rows
+        x = _read(self._x, rows)
+        if not self._has_targets:
+            return Data(check_inputs(x, self._model, "x"), [None], [None])
+        if self._targets is None:
+            y = _read(self._y, rows)
+        else:
+            inputs = list(x.values())
+            y = self._targets(inputs if len(inputs) > 1 else inputs[0])
+        w = _read(self._w, rows)
+        return standardize(self._model, x, y, w, self._class_weight, self._of)
+
+
+def any_lazy(*sources) -> bool:
+    """Return whether some of the data are read from a file."""
+    for source in sources:
+        if isinstance(source, dict):
+            source = list(source.values())
+        if isinstance(source, (list, tuple)):
+            if any(is_lazy(one) for one in source):
+                return True
+        elif is_lazy(source):
+            return True
+    return False
+
+
+def _by_name(data, names, what):
+    """Return the columns as a dict by name; what is no array becomes one."""
+    columns = dict(zip(names, one_each(data, names, what)))
+    return {
+        name: column if column is None or is_lazy(column) else as_array(column, what)
+        for name, column in columns.items()
+    }
+
+
+def _read(columns, rows):
+    if columns is None:
+        return None
+    return {
+        name: None if column is None else read_rows(column, rows)
+        for name, column in columns.items()
+    }
+
+
+def trained_outputs(model) -> list[str]:
+    """Return the names of the outputs that need targets."""
+    names = model.output_names
+    needed = [n for n, part in zip(names, model._parts) if part.loss is not None]
+    return needed if len(names) > 1 and needed else names
+
+
+def standardize(model, x, y, sample_weight=None, class_weight=None, of=""):
+    """
+    Return data for a compiled model as a `Data`, or raise an error that explains.
+
+    Parameters
+    ----------
+    model : Sequential
+    x, y : arrays, lists of arrays, or dicts of arrays by name
+    sample_weight, class_weight : optional
+        See `fit`.
+    of : str
+        What the data belong to, for messages: " of validation_data".
+    """
+    inputs = check_inputs(x, model, "x" + of)
+    targets = check_outputs(y, model, len(inputs[0]), of)
+    weights = _check_weights(sample_weight, targets, model)
+    if class_weight is not None:
+        weights = _weigh_classes(class_weight, targets, weights, model)
+    return Data(inputs, targets, weights)
 
 
 def as_array(data, what: str) -> np.ndarray:
@@ -37,36 +214,65 @@ def as_array(data, what: str) -> np.ndarray:
     return array
 
 
-def unwrap(data, name: str, what: str):
-    """Take a single array out of `[array]` or `{name: array}`."""
+def one_each(data, names, what: str) -> list:
+    """Return one entry for each name, from an array, a list or a dict by name."""
     if isinstance(data, dict):
-        if name not in data:
+        missing = [name for name in names if name not in data]
+        if missing:
             raise ValueError(
-                f"{what}: expected an entry named {name!r}, got a dict with "
-                f"{sorted(data)}."
+                f"{what}: expected an entry named {missing[0]!r}, got a dict with "
+                f"{sorted(data)}. The model needs {', '.join(names)}."
             )
-        return data[name]
+        return [data[name] for name in names]
+    if len(names) == 1:
+        return [_the_only(data, what)]
+    if not isinstance(data, (list, tuple)) or len(data) != len(names):
+        is_list = isinstance(data, (list, tuple))
+        found = f"a list of {len(data)}" if is_list else type(data).__name__
+        raise ValueError(
+            f"{what}: the model has {len(names)} {_kind(what)}s, {', '.join(names)}; "
+            f"expected a list of {len(names)} arrays, or a dict by name, got {found}."
+        )
+    return list(data)
+
+
+def _the_only(data, what):
+    """Take a single array out of `[array]`; refuse a list of several."""
     is_list = isinstance(data, (list, tuple))
-    if is_list and len(data) == 1 and isinstance(data[0], np.ndarray):
+    if is_list and len(data) == 1 and hasattr(data[0], "shape"):
         return data[0]
     if is_list and len(data) > 1 and all(isinstance(a, np.ndarray) for a in data):
         if data[0].ndim > 1 or len(data[0]) > 1 and len({len(a) for a in data}) > 1:
             raise ValueError(
-                f"{what}: the model has one {what_is(what)}, got a list of {len(data)} "
+                f"{what}: the model has one {_kind(what)}, got a list of {len(data)} "
                 "arrays. Pass one array; np.stack joins equal ones."
             )
     return data
 
 
-def what_is(what: str) -> str:
-    """Return 'output' for y, 'input' for x."""
-    return "output" if what == "y" else "input"
+def _kind(what: str) -> str:
+    return "input" if what.startswith("x") else "output"
 
 
-def check_inputs(x, model, what: str = "x") -> np.ndarray:
-    """Return the input as an array that fits the model, or raise an error."""
-    array = as_array(unwrap(x, model.input_names[0], what), what)
-    expected = model.input_shape
+def check_inputs(x, model, what: str = "x") -> list[np.ndarray]:
+    """Return the inputs as arrays that fit the model, or raise an error."""
+    if x is None:
+        raise ValueError(
+            f"{what}: the inputs are missing. Pass an array with one row per sample."
+        )
+    names = model.input_names
+    arrays = one_each(x, names, what)
+    checked = [
+        _check_input(array, name, shape, model.dtype, what)
+        for array, name, shape in zip(arrays, names, shapes_of(model.input_shape))
+    ]
+    for name, array in zip(names[1:], checked[1:]):
+        same_length(f"{what}, {names[0]}", checked[0], name, array)
+    return checked
+
+
+def _check_input(data, name, expected, dtype, what):
+    array = as_array(data, what)
     if array.ndim == 1 and len(expected) != 1:
         array = array.reshape(-1, 1)
     if array.ndim != len(expected) or any(
@@ -74,13 +280,31 @@ def check_inputs(x, model, what: str = "x") -> np.ndarray:
         for size, found in zip(expected[1:], array.shape[1:])
     ):
         raise ValueError(
-            f"Error when checking input {model.input_names[0]}: expected {what} "
+            f"Error when checking input {name}: expected {what} "
             f"of shape {show_shape((None, *expected[1:]))}, got {array.shape}."
             + _input_hint(expected, array.shape)
         )
     if len(array) == 0:
         raise ValueError(f"{what}: the data are empty: no samples in {array.shape}.")
-    return np.require(array, model.dtype, ["C", "W"])
+    return np.require(array, dtype, ["C", "W"])
+
+
+def check_outputs(y, model, samples: int, of: str = "") -> list:
+    """Return the targets of every output in the form that its loss wants."""
+    if y is None:
+        raise ValueError(f"y{of}: the targets are missing.")
+    names, parts = model.output_names, model._parts
+    needed = trained_outputs(model)
+    found = dict(zip(needed, one_each(y, needed, "y" + of)))
+    targets: list[np.ndarray | None] = []
+    for name, part in zip(names, parts):
+        if name not in found:
+            targets.append(None)
+            continue
+        array = as_array(found[name], "y" + of)
+        same_length("x" + of, range(samples), "y" + of, array)
+        targets.append(check_targets(part, array, name))
+    return targets
 
 
 def _input_hint(expected, found):
@@ -103,31 +327,79 @@ def same_length(what_a: str, a, what_b: str, b) -> None:
         )
 
 
-def check_sample_weight(w, y, temporal: bool, name: str) -> np.ndarray | None:
+def _check_weights(sample_weight, targets, model):
+    """Return the sample weights of every output, or None."""
+    if sample_weight is None:
+        return [None] * len(targets)
+    names = model.output_names
+    if isinstance(sample_weight, dict):
+        for name in sample_weight:
+            if name not in names:
+                raise ValueError(
+                    f"sample_weight: names an output {name!r}, but the model's outputs "
+                    f"are {', '.join(names)}."
+                )
+        given = [sample_weight.get(name) for name in names]
+    else:
+        given = one_each(sample_weight, names, "sample_weight")
+    return [
+        None if w is None or t is None else _check_weight(w, t, temporal)
+        for w, t, temporal in zip(given, targets, model._temporal)
+    ]
+
+
+def _check_weight(w, t, temporal: bool) -> np.ndarray:
     """Return sample weights as floats of shape (N,), or (N, T) in temporal mode."""
-    if w is None:
-        return None
-    w = as_array(unwrap(w, name, "sample_weight"), "sample_weight")
+    w = as_array(w, "sample_weight")
     if w.ndim != (2 if temporal else 1):
+        wanted = (
+            "time step, shape (samples, steps)" if temporal else "sample, shape (n,)"
+        )
         raise ValueError(
-            "sample_weight: expected one weight per "
-            + (
-                "time step, shape (samples, steps)"
-                if temporal
-                else "sample, shape (n,)"
-            )
-            + f", got shape {w.shape}."
+            f"sample_weight: expected one weight per {wanted}, got shape {w.shape}."
             + (
                 " For a weight per step, compile with sample_weight_mode='temporal'."
                 if w.ndim == 2
                 else ""
             )
         )
-    if w.shape != y.shape[: w.ndim]:
+    if w.shape != t.shape[: w.ndim]:
         raise ValueError(
-            f"sample_weight: shape {w.shape} does not match the targets' {y.shape}."
+            f"sample_weight: shape {w.shape} does not match the targets' {t.shape}."
         )
     return np.require(w, np.float32, ["C", "W"])
+
+
+def _weigh_classes(class_weight, targets, weights, model):
+    """Return the sample weights that class weights stand for, output by output."""
+    names = model.output_names
+    nested = isinstance(class_weight, dict) and any(
+        isinstance(value, dict) for value in class_weight.values()
+    )
+    if nested:
+        for name in class_weight:
+            if name not in names:
+                raise ValueError(
+                    f"class_weight: names an output {name!r}, but the model's outputs "
+                    f"are {', '.join(names)}."
+                )
+    joined = []
+    for name, t, w, part in zip(names, targets, weights, model._parts):
+        one = class_weight.get(name) if nested else class_weight
+        if one is None or t is None:
+            joined.append(w)
+            continue
+        from_classes = class_weights_to_samples(one, t, part.sparse)
+        if w is None:
+            w = from_classes
+        else:
+            warnings.warn(
+                "fit: class_weight is ignored because sample_weight is given. Multiply "
+                "the two yourself and pass the product as sample_weight.",
+                stacklevel=4,
+            )
+        joined.append(w)
+    return joined
 
 
 def class_weights_to_samples(class_weight, y, sparse: bool) -> np.ndarray:
@@ -162,97 +434,3 @@ def class_weights_to_samples(class_weight, y, sparse: bool) -> np.ndarray:
         )
     table = np.array([class_weight[label] for label in present.tolist()], np.float32)
     return table[where.reshape(-1)]
-
-
-def split_validation(arrays, fraction: float):
-    """
-    Cut the last part off each array: (training arrays, validation arrays).
-
-    The cut lies at int(n * (1 - fraction)), before any shuffling, as in Keras.
-    """
-    n = len(arrays[0])
-    at = int(n * (1.0 - fraction))
-    if at == 0 or at == n:
-        raise ValueError(
-            f"validation_split={fraction} of {n} samples leaves {at} for training and "
-            f"{n - at} for validation; both need at least one."
-        )
-    train = [None if array is None else array[:at] for array in arrays]
-    held_out = [None if array is None else array[at:] for array in arrays]
-    return train, held_out
-
-
-def epoch_order(samples: int, batch_size: int, shuffle) -> np.ndarray | None:
-    """
-    Return the order of the samples in one epoch, or None for the order as given.
-
-    'batch' shuffles whole batches; a last batch that is not full stays at the end.
-    """
-    if not shuffle:
-        return None
-    generator = random.generator()
-    if shuffle != "batch":
-        return generator.permutation(samples)
-    order = np.arange(samples)
-    full = samples // batch_size
-    if full > 1:
-        rows = order[: full * batch_size].reshape(full, batch_size)
-        rows[...] = rows[generator.permutation(full)]
-    return order
-
-
-class Batches:
-    """
-    Cut standard arrays into batches, gathering shuffled rows into reused buffers.
-
-    Parameters
-    ----------
-    arrays : sequence of arrays or None
-        Inputs, targets and sample weights, all with the same number of samples; None
-        stays None in every batch.
-    batch_size : int
-    """
-
-    def __init__(self, arrays, batch_size: int):
-        self.samples = len(arrays[0])
-        self.batch_size = batch_size
-        self.weighted = arrays[-1] is not None
-        starts = range(0, self.samples, batch_size)
-        self.bounds = [(at, min(at + batch_size, self.samples)) for at in starts]
-        self._arrays = tuple(arrays)
-        self._rows = [a if a is None else a.reshape(len(a), -1) for a in arrays]
-        self._buffers: dict[int, tuple] = {}
-
-    def take(self, start: int, stop: int, order: np.ndarray | None):
-        """Return one batch of every array: a view, or the gathered rows of an order."""
-        if order is None:
-            return [None if a is None else a[start:stop] for a in self._arrays]
-        self.choose(start, stop, order)
-        return self.gather(stop - start)
-
-    def choose(self, start: int, stop: int, order: np.ndarray) -> None:
-        """Note which rows `gather` will copy."""
-        n = stop - start
-        if n not in self._buffers:
-            self._buffers[n] = np.empty(n, order.dtype), self._make_buffers(n)
-        self._buffers[n][0][:] = order[start:stop]
-
-    def gather(self, n: int):
-        """Return the chosen n rows of every array, always in the same buffers."""
-        index, buffers = self._buffers[n]
-        batch = []
-        for rows, (flat, shaped) in zip(self._rows, buffers):
-            if rows is not None:
-                ops.gather_rows(flat, rows, index)
-            batch.append(shaped)
-        return batch
-
-    def _make_buffers(self, n):
-        buffers = []
-        for array, rows in zip(self._arrays, self._rows):
-            if array is None:
-                buffers.append((None, None))
-            else:
-                flat = np.empty((n, rows.shape[1]), rows.dtype)
-                buffers.append((flat, flat.reshape((n, *array.shape[1:]))))
-        return buffers

@@ -346,6 +346,11 @@ class Layer:
         return f"<{type(self).__name__} {self.name}>"
 
 
+def shapes_of(shape) -> list[Shape]:
+    """Return the list of shapes of a model that has one or several."""
+    return shape if isinstance(shape, list) else [shape]
+
+
 def show_shape(shape: Shape) -> str:
     """Write a shape with the word 'batch' for an unknown first axis."""
     axes = ["batch" if shape[0] is None else str(shape[0])]

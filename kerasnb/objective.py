@@ -1,13 +1,14 @@
 """
-What one output of a model is asked to do: its loss, its metrics, and how samples count.
+What the outputs of a model are asked to do: losses, metrics, and how samples count.
 
 The loss of a batch is sum_r c[r] s[r]: s is the loss of each row, and the coefficients
 c hold the whole formula of masks and sample weights,
 
     c = loss_weight / R  mask / mean(mask)  w / mean(w != 0).
 
-Metrics use the same formula, with the mask but without the weights. Read next:
-`losses.py` for the rows, `training.py` for the loop that calls this.
+Metrics use the same formula, with the mask but without the weights. `Objective` is for
+one output; `Objectives` adds up several. Read next: `losses.py` for the rows,
+`training.py` for the loop that calls this.
 """
 
 from __future__ import annotations
@@ -45,15 +46,18 @@ class Objective:
         self.dtype = np.dtype(dtype)
         self.loss_weight = float(loss_weight)
         self.sparse = loss is not None and loss.sparse
-        self._values = np.zeros(1 + len(named_metrics))
+        self.names = ["loss"] + [name for name, _, _ in named_metrics]
+        self.stateful = [False] + [metric.stateful for _, metric, _ in named_metrics]
+        self._values = np.zeros(len(self.names))
         self._places = [self._values[k : k + 1] for k in range(len(self._values))]
         self._buffers: dict[tuple, np.ndarray] = {}
         self._uniform: dict[tuple, np.ndarray] = {}
 
-    @property
-    def stateful_metrics(self):
-        """Return the metrics that keep a state over batches."""
-        return [metric for _, metric, _ in self.named_metrics if metric.stateful]
+    def reset_states(self):
+        """Let the metrics that keep a state over batches forget it."""
+        for _, metric, _ in self.named_metrics:
+            if metric.stateful:
+                metric.reset_states()
 
     def evaluate(self, t, p, mask=None, w=None):
         """
@@ -69,11 +73,14 @@ class Objective:
         if t.ndim != (1 if self.sparse else 2):
             t2 = t.reshape(-1) if self.sparse else t.reshape(rows, classes)
         self.t, self.p, self.update = t2, p2, True
+        self.counted = rows, mask, w
         s = self._buffer("s", rows)
         if self.loss is not None:
-            self.c = self._coefficients(rows, mask, w, self.loss_weight)
+            self.c = c = self._coefficients(rows, mask, w, self.loss_weight)
+            if self.loss_weight != 1:
+                c = self._coefficients(rows, mask, w, 1.0, "unscaled")
             self.loss.forward(s, t2, p2)
-            ops.weighted_sum(self._places[0], self.c, s)
+            ops.weighted_sum(self._places[0], c, s)
         for place, (_, metric, weighted) in zip(self._places[1:], self.named_metrics):
             if metric.stateful:
                 place[0] = metric.update(t, p)
@@ -86,16 +93,32 @@ class Objective:
 
     def values(self):
         """Return the loss and the metrics that were computed last."""
+        values = self._values.tolist()
+        values[0] *= self.loss_weight
+        return values
+
+    def put(self, k, value):
+        """Replace value k of `values`."""
+        self._values[k] = value
+
+    @property
+    def parts(self):
+        """Return the objectives of all outputs: this one."""
+        return [self]
+
+    def unscaled(self):
+        """Return the same with the loss as it is without `loss_weight`."""
         return self._values.tolist()
 
-    def gradient(self, shape):
-        """Return the gradient of the loss with respect to the output of `evaluate`."""
-        dp = self._buffer("dp", self.p.shape)
+    def gradient(self, p):
+        """Return the gradient of the loss with respect to the output p."""
         if self.loss is None:
+            dp = self._buffer("dp", p.shape)
             dp[...] = 0
-        else:
-            self.loss.backward(dp, self.t, self.p, self.c)
-        return dp if dp.shape == shape else dp.reshape(shape)
+            return dp
+        dp = self._buffer("dp", self.p.shape)
+        self.loss.backward(dp, self.t, self.p, self.c)
+        return dp if dp.shape == p.shape else dp.reshape(p.shape)
 
     def _coefficients(self, rows, mask, w, scale, name="loss"):
         if mask is None and w is None:
@@ -125,43 +148,109 @@ class Objective:
         return buffer
 
 
-def metric_list(given, argument):
-    """Return the metrics as a list whose names are all known."""
-    if given is None:
-        return []
-    if not isinstance(given, (list, tuple)):
-        raise TypeError(
-            f"compile: {argument} must be a list such as ['accuracy'], got {given!r}."
-        )
-    for metric in given:
-        if metric not in ("accuracy", "acc", "crossentropy", "ce"):
-            metrics.get(metric)
-    return list(given)
+class Objectives:
+    """
+    The objectives of several outputs: the losses are added, the metrics listed.
+
+    Parameters
+    ----------
+    parts : list of Objective
+        One per output; an output without a loss takes no part.
+    output_names : list of str
+    """
+
+    def __init__(self, parts, output_names):
+        self.parts = parts
+        trained = [pair for pair in zip(output_names, parts) if pair[1].loss]
+        self._trained = [part for _, part in trained]
+        self.names = ["loss"] + [f"{name}_loss" for name, _ in trained]
+        self.stateful = [False] * len(self.names)
+        for name, part in trained:
+            self.names += [f"{name}_{metric}" for metric in part.names[1:]]
+            self.stateful += part.stateful[1:]
+
+    @property
+    def named_metrics(self):
+        """Return the metrics of all outputs."""
+        return [entry for part in self._trained for entry in part.named_metrics]
+
+    def reset_states(self):
+        """Let the metrics that keep a state over batches forget it."""
+        for part in self._trained:
+            part.reset_states()
+
+    def evaluate(self, t, p, mask=None, w=None):
+        """Do for every output what `Objective.evaluate` does for one."""
+        nothing = [None] * len(self.parts)
+        for part, *data in zip(self.parts, t, p, mask or nothing, w or nothing):
+            if part.loss is not None:
+                part.evaluate(*data)
+        self.update = any(part.update for part in self._trained)
+        return self.values()
+
+    def values(self):
+        """Return the total loss, the loss of each output, then all metrics."""
+        total, losses, metrics = 0.0, [], []
+        for part in self._trained:
+            loss, *others = part.unscaled()
+            total += part.loss_weight * loss
+            losses.append(loss)
+            metrics += others
+        return [total, *losses, *metrics]
+
+    def gradient(self, p):
+        """Return the gradient of the total loss with respect to every output."""
+        return [part.gradient(one) for part, one in zip(self.parts, p)]
 
 
-def one_loss_weight(given):
-    """Return the number in the loss weights of a model with one output."""
-    if given is None:
-        return 1.0
-    values = list(given.values()) if isinstance(given, dict) else given
-    if not isinstance(values, (list, tuple)):
-        raise TypeError(
-            "compile: loss_weights must be a list or a dict with one number per "
-            f"output, got {given!r}."
-        )
-    if len(values) != 1:
-        raise ValueError(
-            f"compile: the model has one output but loss_weights has {len(values)} "
-            "entries."
-        )
-    return float(values[0])
+class ExactMeans:
+    """
+    Losses and metrics of many batches as if they had been one.
+
+    The value of a batch is A / (m q): A sums s M w over its R rows, m is the sum of the
+    mask M, q the fraction of weights that are not zero. So A, m and q R are added up.
+
+    Parameters
+    ----------
+    objective : Objective or Objectives
+        Has just evaluated a batch whenever `add` is called.
+    """
+
+    def __init__(self, objective):
+        self._objective = objective
+        self._sums = [np.zeros((len(p.names), 4)) for p in objective.parts]
+        self._penalty = self._samples = 0.0
+
+    def add(self, values, size):
+        """Count a batch; its penalties are what is in its loss beside the data."""
+        self._penalty += (values[0] - self._objective.values()[0]) * size
+        self._samples += size
+        for part, sums in zip(self._objective.parts, self._sums):
+            if part.loss is None:
+                continue
+            rows, mask, w = part.counted
+            m = rows if mask is None else float(mask.sum())
+            weighted = [True, *(flag for _, _, flag in part.named_metrics)]
+            for k, value in enumerate(part.unscaled()):
+                q = 1.0 if w is None or not weighted[k] else float((w != 0).mean())
+                sums[k] += value * m * q if m * q else 0, m, q * rows, rows
+
+    def values(self):
+        """Return the values of all batches together."""
+        for part, sums in zip(self._objective.parts, self._sums):
+            for k, (total, m, counted, rows) in enumerate(sums):
+                if not part.stateful[k]:
+                    part.put(k, total * rows / (m * counted) if m * counted else 0.0)
+        values = self._objective.values()
+        values[0] += self._penalty / self._samples
+        return values
 
 
-def make_objective(output_shape, dtype, loss, metric_list, weighted, weight):
+def make_objective(output_shape, dtype, loss, plain, weighted, weight):
     """Resolve names into the Objective of one output; see `compile`."""
     named = [
         (name, metric, is_weighted)
-        for identifiers, is_weighted in ((metric_list, False), (weighted, True))
+        for identifiers, is_weighted in ((plain, False), (weighted, True))
         for name, metric in (
             metrics.resolve(identifier, output_shape, loss)
             for identifier in identifiers
@@ -202,7 +291,29 @@ def check_targets(objective: Objective, y: np.ndarray, name: str) -> np.ndarray:
             f"{name}: {ONE_HOT_LOSS} needs one column per class, but output and "
             f"targets have one column in all. {_target_hint(loss, expected, y)}"
         )
+    if loss is not None and loss.name == "binary_crossentropy":
+        _warn_of_accuracy_per_label(objective, y, name)
     return np.require(y, objective.dtype, ["C", "W"])
+
+
+def is_one_hot(t) -> bool:
+    """Return whether every row is zero but for a single one."""
+    return bool(
+        t.ndim == 2
+        and t.shape[1] > 1
+        and ((t == 0) | (t == 1)).all()
+        and (t.sum(axis=1) == 1).all()
+    )
+
+
+def _warn_of_accuracy_per_label(objective, y, name):
+    if "acc" in objective.names and y.shape[-1] > 2 and is_one_hot(y):
+        warnings.warn(
+            f"{name}: with binary_crossentropy, 'accuracy' counts every column "
+            "of the one-hot targets by itself, which looks far too good. Did you mean "
+            "loss='categorical_crossentropy', or metrics=['categorical_accuracy']?",
+            stacklevel=5,
+        )
 
 
 def show(shape):

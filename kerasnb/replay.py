@@ -51,15 +51,16 @@ def only_launches(part) -> bool:
     return vars(type(part)).get("only_launches", False)
 
 
-def can_replay(model, objective) -> bool:
+def can_replay(model, objectives) -> bool:
     """Return whether the steps of a model without penalties may be replayed."""
-    parts = [objective.loss, *model.walk()]
+    parts = [*(objective.loss for objective in objectives), *model.walk()]
     for layer in model.walk():
         activation = getattr(layer, "activation", None)
         if activation is not None:
             parts.append(activation)
             if activation.params.get("axis", -1) != -1:  # is moved by NumPy
                 return False
-    for _, metric, _ in objective.named_metrics:
+    measured = [entry for one in objectives for entry in one.named_metrics]
+    for _, metric, _ in measured:
         parts += [metric, metric.loss] if type(metric) is LossMetric else [metric]
     return all(only_launches(part) for part in parts)

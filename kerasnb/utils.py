@@ -3,11 +3,26 @@ Small tools that any room of the house may use.
 
 `lookup` finds an object by name and suggests the nearest name when there is none.
 `to_categorical` and `normalize` are the two array helpers that every tutorial needs.
+Data that stay on disk are read through `HDF5Matrix`: read next `hdf5.py`.
 """
 
+from __future__ import annotations
+
 import difflib
+from typing import Any
 
 import numpy as np
+
+from .hdf5 import HDF5Matrix
+
+__all__ = [
+    "HDF5Matrix",
+    "construct",
+    "lookup",
+    "normalize",
+    "positive_integer",
+    "to_categorical",
+]
 
 
 def lookup(name, table, what):
@@ -73,7 +88,7 @@ def positive_integer(value, what):
     return int(value)
 
 
-def to_categorical(y, num_classes=None):
+def to_categorical(y: Any, num_classes: int | None = None) -> np.ndarray:
     """
     Turn class numbers into one-hot rows.
 
@@ -102,7 +117,13 @@ def to_categorical(y, num_classes=None):
     labels = np.asarray(y)
     if labels.ndim > 1 and labels.shape[-1] == 1:
         labels = labels[..., 0]
-    codes = labels.astype(np.int64)
+    if labels.dtype.kind not in "fiub":
+        raise ValueError(
+            f"to_categorical: expected class numbers, got type {labels.dtype}. "
+            "np.unique(y, return_inverse=True)[1] numbers other labels."
+        )
+    with np.errstate(invalid="ignore"):
+        codes = labels.astype(np.int64)
     if codes.size and (codes.min() < 0 or (codes != labels).any()):
         raise ValueError(
             "to_categorical: expected whole class numbers from 0, got "
@@ -111,25 +132,33 @@ def to_categorical(y, num_classes=None):
     top = int(codes.max()) + 1 if codes.size else 0
     if num_classes is None:
         num_classes = top
-    if top > num_classes:
+    elif top > positive_integer(num_classes, "num_classes"):
         raise ValueError(
             f"to_categorical: class {top - 1} does not fit in "
             f"num_classes={num_classes}."
         )
-    onehot = np.zeros(codes.shape + (num_classes,), np.float32)
+    onehot = np.zeros((*codes.shape, int(num_classes)), np.float32)
     np.put_along_axis(onehot, codes[..., None], 1, axis=-1)
     return onehot
 
 
-def normalize(x, axis=-1, order=2):
+def normalize(x: Any, axis: int = -1, order: Any = 2) -> np.ndarray:
     """
     Divide by the norm along an axis; a norm of zero counts as one.
+
+    Parameters
+    ----------
+    x : array
+        Floats keep their type; whole numbers become float64.
+    axis : int
+    order : number
+        Order of the norm, as in `np.linalg.norm`.
 
     Examples
     --------
     >>> normalize([[3.0, 4.0]])
     array([[0.6, 0.8]])
     """
-    x = np.asarray(x, dtype=float)
+    x = np.asarray(x)
     norm = np.linalg.norm(x, order, axis, keepdims=True)
-    return x / np.where(norm == 0, 1, norm)
+    return x / np.where(norm == 0, norm.dtype.type(1), norm)

@@ -113,7 +113,7 @@ def test_one_thread_and_two_give_the_same_bits():
 
 def test_every_sample_appears_once_an_epoch():
     """A shuffle is a permutation, anew each epoch."""
-    from kerasnb.data import epoch_order
+    from kerasnb.feeds import epoch_order
 
     orders = [epoch_order(11, 4, True) for _ in range(2)]
     assert all(sorted(order) == list(range(11)) for order in orders)
@@ -122,7 +122,7 @@ def test_every_sample_appears_once_an_epoch():
 
 def test_shuffle_batch_keeps_the_rows_of_a_batch_together():
     """Whole batches move; the incomplete one stays last."""
-    from kerasnb.data import epoch_order
+    from kerasnb.feeds import epoch_order
 
     order = epoch_order(10, 3, "batch")
     rows = order[:9].reshape(3, 3)

@@ -1,0 +1,312 @@
+"""
+Feeds: where the batches of an epoch come from, one at a time.
+
+The loop asks a feed for `epoch()`, which yields the size of each batch, and for
+`batch()`, which returns the arrays of the latest. `ArrayFeed` gathers rows of standard
+arrays into reused buffers, `LazyFeed` reads rows of a file as they are needed, and
+`GeneratorFeed` takes what a Sequence or a generator supplies. Read next:
+`generators.py` for the supply, `training.py` for the loop.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from . import random
+from .data import Data, LazyData, check_inputs, standardize
+from .device import ops
+from .generators import check_item, prediction_input, rows
+from .objective import is_one_hot
+
+
+def epoch_order(samples: int, batch_size: int, shuffle) -> np.ndarray | None:
+    """
+    Return the order of the samples in one epoch, or None for the order as given.
+
+    'batch' shuffles whole batches; a last batch that is not full stays at the end.
+    """
+    if not shuffle:
+        return None
+    generator = random.generator()
+    if shuffle != "batch":
+        return generator.permutation(samples)
+    order = np.arange(samples)
+    full = samples // batch_size
+    if full > 1:
+        blocks = order[: full * batch_size].reshape(full, batch_size)
+        blocks[...] = blocks[generator.permutation(full)]
+    return order
+
+
+class Feed:
+    """
+    The contract of all feeds.
+
+    Attributes
+    ----------
+    samples : int or None
+        Samples in an epoch, if that is known.
+    steps : int
+        Batches in an epoch.
+    replays : bool
+        Whether all batches of one size arrive in the same arrays.
+    exhausted : bool
+        Whether there will be no further batch.
+    """
+
+    samples: int | None = None
+    steps = 0
+    replays = exhausted = False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def epoch(self, number=None, last=True):
+        """
+        Yield the size of each batch of an epoch.
+
+        `number` is the epoch's, for messages; `last` says that none follows.
+        """
+        raise NotImplementedError
+
+    def batch(self):
+        """Return x, targets and weights of the batch whose size came last."""
+        raise NotImplementedError
+
+    def validates_after_stop(self, batches):
+        """Return whether validation follows when training stops after a batch."""
+        return False
+
+
+class SampleFeed(Feed):
+    """
+    Batches of samples that can be indexed.
+
+    Parameters
+    ----------
+    samples, batch_size : int
+    shuffle : bool or 'batch'
+    steps : int, optional
+        Batches in an epoch; the next epoch goes on where it ended, and a new pass over
+        the samples begins when the last one is through. Default: one pass.
+    """
+
+    def __init__(self, samples, batch_size, shuffle=False, steps=None):
+        self.samples, self.batch_size, self.shuffle = samples, batch_size, shuffle
+        starts = range(0, samples, batch_size)
+        self.bounds = [(at, min(at + batch_size, samples)) for at in starts]
+        self.steps = len(self.bounds) if steps is None else steps
+        self._pass = None if steps is None else self._endless()
+        self._start = self._stop = 0
+        self._order: Any = None
+
+    def epoch(self, number=None, last=True):
+        """Yield the size of each batch of an epoch."""
+        passing = self._one_pass() if self._pass is None else self._pass
+        for _, size in zip(range(self.steps), passing):
+            yield size
+
+    def validates_after_stop(self, batches):
+        """Return True where steps are counted, as in Keras."""
+        return self._pass is not None
+
+    def _endless(self):
+        while True:
+            yield from self._one_pass()
+
+    def _one_pass(self):
+        self._order = epoch_order(self.samples, self.batch_size, self.shuffle)
+        for self._start, self._stop in self.bounds:
+            yield self._stop - self._start
+
+
+class ArrayFeed(SampleFeed):
+    """
+    Batches of standard arrays: slices, or shuffled rows gathered into reused buffers.
+
+    Parameters
+    ----------
+    data : Data
+    batch_size, shuffle, steps
+        See `SampleFeed`.
+    """
+
+    def __init__(self, data: Data, batch_size, shuffle=False, steps=None):
+        super().__init__(len(data), batch_size, shuffle, steps)
+        self.data = data
+        self.replays = bool(shuffle) and data.unweighted
+        self._rows = [a if a is None else a.reshape(len(a), -1) for a in data.columns]
+        self._buffers: dict[int, tuple] = {}
+
+    def batch(self):
+        """Return views of the next rows, or the rows that the order chooses."""
+        if self._order is not None:
+            return self.gather(self.choose())
+        at = slice(self._start, self._stop)
+        columns = [None if a is None else a[at] for a in self.data.columns]
+        return self.data.like(columns).arguments()
+
+    def choose(self) -> int:
+        """Note which rows `gather` will copy, and return their number."""
+        n = self._stop - self._start
+        if n not in self._buffers:
+            self._buffers[n] = self._make_buffers(n)
+        self._buffers[n][0][:] = self._order[self._start : self._stop]
+        return n
+
+    def gather(self, n: int):
+        """Return the chosen n rows of every array, always in the same buffers."""
+        index, copies, arguments = self._buffers[n]
+        for flat, source in copies:
+            ops.gather_rows(flat, source, index)
+        return arguments
+
+    def _make_buffers(self, n):
+        copies, shaped = [], []
+        for array, source in zip(self.data.columns, self._rows):
+            if array is None:
+                shaped.append(None)
+            else:
+                flat = np.empty((n, source.shape[1]), source.dtype)
+                copies.append((flat, source))
+                shaped.append(flat.reshape((n, *array.shape[1:])))
+        return np.empty(n, np.int64), copies, self.data.like(shaped).arguments()
+
+
+class LazyFeed(SampleFeed):
+    """
+    Batches that are read when their turn comes.
+
+    Parameters
+    ----------
+    data : LazyData
+    batch_size, shuffle, steps
+        See `SampleFeed`.
+    """
+
+    def __init__(self, data: LazyData, batch_size, shuffle=False, steps=None):
+        super().__init__(len(data), batch_size, shuffle, steps)
+        self.data = data
+
+    def batch(self):
+        """Read the rows of the batch."""
+        at: slice | np.ndarray = slice(self._start, self._stop)
+        if self._order is not None:
+            at = self._order[self._start : self._stop]
+        return self.data.read(at).arguments()
+
+
+def feed_of(data, batch_size, shuffle=False, steps=None):
+    """Return the feed for standard arrays, or for data in a file."""
+    kind = LazyFeed if isinstance(data, LazyData) else ArrayFeed
+    return kind(data, batch_size, shuffle, steps)
+
+
+class GeneratorFeed(Feed):
+    """
+    Batches from a Sequence or a generator.
+
+    Parameters
+    ----------
+    model : Sequential
+    supply : Supply
+        See `generators.make_supply`.
+    class_weight : dict or None
+    predicts : bool
+        Whether the batches are inputs for `predict`.
+    """
+
+    def __init__(self, model, supply, class_weight=None, predicts=False):
+        self._model, self._supply = model, supply
+        self._class_weight, self._predicts = class_weight, predicts
+        self.largest = 0
+
+    @property
+    def steps(self):
+        """Return the batches in an epoch."""
+        return self._supply.steps
+
+    def __enter__(self):
+        self._supply.__enter__()
+        return self
+
+    def __exit__(self, *exception):
+        return self._supply.__exit__(*exception)
+
+    @property
+    def exhausted(self):
+        """Return whether the generator has ended."""
+        return self._supply.exhausted
+
+    def validates_after_stop(self, batches):
+        """Return whether it was the last batch of the epoch."""
+        return batches == self.steps
+
+    def epoch(self, number=None, last=True):
+        """Yield the size of each batch, then let the supply prepare the next epoch."""
+        for item in self._supply.epoch(number):
+            if self._predicts:
+                self._batch = prediction_input(item), None, None
+            else:
+                self._batch = check_item(item, "generator")
+            size = rows(self._batch[0])
+            self.largest = max(self.largest, size)
+            yield size
+        self._supply.end_epoch(last)
+
+    def batch(self):
+        """Return the latest batch as standard arrays."""
+        x, y, w = self._batch
+        if self._predicts:
+            return Data(check_inputs(x, self._model), [None], [None]).arguments()
+        y = self._model._targets_for(y, x)
+        return standardize(self._model, x, y, w, self._class_weight).arguments()
+
+
+def split_validation(data, fraction, class_weight=None) -> int:
+    """
+    Return where the last part of the samples begins, that is held out.
+
+    The cut lies at int(n * (1 - fraction)), before any shuffling, as in Keras: in
+    binary arithmetic 100 samples less 0.9 leave 9. A `fractions.Fraction` is exact.
+    """
+    n = len(data)
+    at = int(n * (1 - fraction))
+    if at == 0 or at == n:
+        raise ValueError(
+            f"validation_split={fraction} of {n} samples leaves {at} for training and "
+            f"{n - at} for validation; both need at least one."
+        )
+    if isinstance(data, Data):
+        for t in data.targets:
+            _warn_of_unseen_classes(t, at)
+    if class_weight is not None:
+        warnings.warn(
+            "validation_split: the held-out samples carry their class_weight too, as "
+            "in Keras. Pass validation_data for a validation loss without it.",
+            stacklevel=3,
+        )
+    return at
+
+
+def _warn_of_unseen_classes(t, at):
+    """Warn when most of the classes that are held out never occur in training."""
+    if t is None or not (t.dtype.kind == "i" and t.ndim == 1 or is_one_hot(t)):
+        return
+    labels = t if t.ndim == 1 else t.argmax(axis=1)
+    held_out = set(labels[at:].tolist())
+    unseen = sorted(held_out - set(labels[:at].tolist()))
+    if 2 * len(unseen) >= len(held_out):
+        shown = ", ".join(map(str, unseen[:5])) + (", ..." if len(unseen) > 5 else "")
+        warnings.warn(
+            f"validation_split: training sees no sample of class {shown}. The last "
+            "rows are held out as they lie, and the data seem to be sorted by class: "
+            "shuffle x and y together first.",
+            stacklevel=4,
+        )

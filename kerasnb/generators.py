@@ -1,0 +1,523 @@
+"""
+Data that arrive batch by batch: Sequences, generators, and the supply of a loop.
+
+A `Sequence` knows its batches by number, so workers can compute several at once and an
+epoch can shuffle them; a plain generator gives one after the other. `make_supply` turns
+either into the batches of epoch after epoch, the same for any number of workers. Read
+next: `workers.py` for the threads and processes, `training.py` for the loop.
+"""
+
+from __future__ import annotations
+
+import abc
+import math
+import pickle
+import threading
+import types
+import warnings
+import weakref
+from collections.abc import Iterator
+from numbers import Real
+from typing import Any
+
+from . import random
+from .workers import Crew, NoCrew, Parcel, ProcessWorker, Worker, add_note
+
+
+class Sequence(abc.ABC):
+    """
+    Batches by number: a subclass says how many there are and how to make one.
+
+    Several workers call `sequence[i]` at the same time, in any order, and worker
+    processes work on copies of the object. So an item should depend on its number alone
+    (`kerasnb.random.Generator(i)` gives it random numbers of its own), and what is to
+    change from epoch to epoch belongs into `on_epoch_end`. It must not call the model
+    that is being trained, whose layers reuse their buffers.
+
+    An item that is None is left out: the epoch has one batch less.
+
+    Examples
+    --------
+    >>> class Squares(Sequence):
+    ...     def __init__(self, x, batch_size):
+    ...         self.x, self.batch_size = x, batch_size
+    ...
+    ...     def __len__(self):
+    ...         return math.ceil(len(self.x) / self.batch_size)
+    ...
+    ...     def __getitem__(self, index):
+    ...         start = index * self.batch_size
+    ...         x = self.x[start : start + self.batch_size]
+    ...         return x, [number**2 for number in x]
+    >>> list(Squares([1, 2, 3], batch_size=2))
+    [([1, 2], [1, 4]), ([3], [9])]
+    """
+
+    @abc.abstractmethod
+    def __len__(self) -> int:
+        """Return the number of batches; it is asked again before every epoch."""
+
+    @abc.abstractmethod
+    def __getitem__(self, index: int) -> Any:
+        """Return one batch: (x, y) or (x, y, sample_weight); x alone for predict."""
+
+    def on_epoch_end(self) -> None:
+        """Is called in the main thread after the last batch of every epoch."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield every batch once, in order."""
+        for index in range(len(self)):
+            yield self[index]
+
+
+def is_generator(data: Any) -> bool:
+    """Return whether `data` comes in batches: a Sequence, generator or iterator."""
+    return isinstance(data, Sequence) or hasattr(data, "__next__")
+
+
+# ---------------------------------------------------------------- batches
+
+
+def check_item(item: Any, what: str) -> tuple[Any, Any, Any]:
+    """
+    Return the parts of a batch to train on: (x, y, sample_weight or None).
+
+    Raises
+    ------
+    ValueError
+        If the item is anything but a tuple or list of two or three.
+    """
+    if not isinstance(item, (tuple, list)) or len(item) not in (2, 3):
+        raise ValueError(
+            f"{what}: expected (x, y) or (x, y, sample_weight) for every batch, got "
+            f"{_shown(item)}."
+        )
+    x, y, sample_weight = (*item, None)[:3]
+    return x, y, sample_weight
+
+
+def prediction_input(item: Any) -> Any:
+    """
+    Return x of a batch to predict: the first of a tuple, else the item itself.
+
+    Raises
+    ------
+    ValueError
+        If the item is a tuple, but not of two or three.
+    """
+    if not isinstance(item, tuple):
+        return item
+    if len(item) not in (2, 3):
+        raise ValueError(
+            "predict: expected x, (x, y) or (x, y, sample_weight) for every batch, got "
+            f"{_shown(item)}. Several inputs come as a list, [x1, x2]."
+        )
+    return item[0]
+
+
+def rows(x: Any) -> int:
+    """Return the number of samples in a batch, as the logs tell it."""
+    if isinstance(x, dict):
+        x = list(x.values())
+    if isinstance(x, (list, tuple)) and x and getattr(x[0], "shape", ()):
+        x = x[0]
+    shape = getattr(x, "shape", None)
+    count = shape[0] if shape else len(x) if hasattr(x, "__len__") else 1
+    return int(count) or 1
+
+
+def _shown(item: Any) -> str:
+    """Say what was found: a type with lengths and shapes."""
+    if isinstance(item, (tuple, list)):
+        parts = ", ".join(_shown_part(part) for part in item[:4])
+        more = ", ..." if len(item) > 4 else ""
+        return f"a {type(item).__name__} of {len(item)} ({parts}{more})"
+    return _shown_part(item)
+
+
+def _shown_part(part: Any) -> str:
+    if part is None:
+        return "None"
+    name = type(part).__name__
+    if hasattr(part, "shape"):
+        return f"{name} of shape {tuple(part.shape)}"
+    if isinstance(part, dict):
+        return f"dict with {', '.join(map(repr, list(part)[:4])) or 'nothing'}"
+    return f"{name} of length {len(part)}" if hasattr(part, "__len__") else name
+
+
+# ---------------------------------------------------------------- where items come from
+
+
+class _Numbered:
+    """The batches of a Sequence: which ones an epoch has, and how one is fetched."""
+
+    def __init__(
+        self,
+        sequence: Sequence,
+        steps: int | None,
+        name: str,
+        shuffle: bool,
+        restart: bool,
+    ) -> None:
+        self._sequence, self._name = sequence, name
+        self._shuffle, self._restart = shuffle, restart
+        self._chosen_steps = steps
+        self.length = self._count()
+        self._rest: list[int] = []  # what the epochs so far left of the pass
+        self.parcel: Parcel | None = None
+
+    @property
+    def steps(self) -> int:
+        """How many batches an epoch has."""
+        return self._chosen_steps or self.length
+
+    def fetch(self, index: int) -> Any:
+        return self._sequence[index]
+
+    def describe(self, index: int) -> str:
+        return f"item {index} of the Sequence"
+
+    def order(self) -> list[int]:
+        """Return the indices of the next epoch: the rest of a pass, then new passes."""
+        order = [] if self._restart else self._rest
+        while len(order) < self.steps:
+            if self._shuffle:
+                order += random.generator().permutation(self.length).tolist()
+            else:
+                order += range(self.length)
+        self._rest = order[self.steps :]
+        return order[: self.steps]
+
+    def end_epoch(self, last: bool) -> None:
+        """Let the Sequence change, and see what has become of it."""
+        self._sequence.on_epoch_end()
+        if last:
+            return
+        length = self._count()
+        if length != self.length:
+            self.length, self._rest = length, []
+        if self.parcel is not None:
+            self.pack()
+
+    def pack(self) -> Parcel:
+        """Pickle the Sequence for worker processes."""
+        try:
+            content = pickle.dumps(self._sequence, protocol=5)
+        except Exception as error:
+            raise TypeError(
+                f"{self._name}: use_multiprocessing=True sends the Sequence to other "
+                f"processes, but it cannot be pickled ({error}). Define its class at "
+                "the top of a file and open files in __getitem__, or use threads."
+            ) from error
+        if self.parcel is None:
+            self.parcel = Parcel(content)
+        elif self.parcel.content != content:
+            self.parcel.content = content
+        return self.parcel
+
+    def _count(self) -> int:
+        try:
+            length = len(self._sequence)
+        except TypeError as error:
+            raise TypeError(
+                f"{self._name}: the length of {type(self._sequence).__name__} must be "
+                f"a whole number ({error}). Use math.ceil(samples / batch_size)."
+            ) from error
+        if length == 0:
+            raise ValueError(
+                f"{self._name}: {type(self._sequence).__name__} is empty: its length "
+                "is 0, so there is no batch."
+            )
+        return length
+
+
+_locks: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+"""One lock for every iterator that is being read, by its id."""
+
+
+class _Stream:
+    """The batches of a plain generator: one after the other, never from the start."""
+
+    def __init__(self, iterator: Iterator[Any], steps: int) -> None:
+        self._iterator, self.steps = iterator, steps
+        self._lock = _locks.setdefault(id(iterator), threading.Lock())
+
+    def fetch(self, index: int) -> Any:
+        """Return the next item that is not None."""
+        with self._lock:
+            while (item := next(self._iterator)) is None:
+                pass
+            return item
+
+    def describe(self, index: int) -> str:
+        return f"batch {index + 1} of the generator"
+
+    def order(self) -> range:
+        return range(self.steps)
+
+    def end_epoch(self, last: bool) -> None:
+        """Nothing changes: a generator goes on where it is."""
+
+
+# ---------------------------------------------------------------- the supply
+
+
+class Supply:
+    """
+    The batches of epoch after epoch, fetched ahead by workers; made by `make_supply`.
+
+    Inside its `with` block, every epoch is a loop over `epoch()` and a call of
+    `end_epoch()`. Leaving the block ends all workers.
+
+    Attributes
+    ----------
+    steps : int
+        Batches of the epoch that runs or comes next.
+    exhausted : bool
+        Whether a generator has ended; then there are no further batches.
+    """
+
+    def __init__(
+        self, source: _Numbered | _Stream, crew: Crew | NoCrew, name: str
+    ) -> None:
+        self._source, self._crew, self._name = source, crew, name
+        self._running = self.exhausted = False
+        self.steps = source.steps
+
+    def __enter__(self) -> Supply:
+        self._crew.start()
+        self._running = True
+        try:
+            self._begin()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._running = False
+        self._crew.stop()
+
+    def epoch(self, number: int | None = None) -> Iterator[Any]:
+        """
+        Yield the items of one epoch in order.
+
+        Parameters
+        ----------
+        number : int, optional
+            The epoch, from 0, for messages.
+        """
+        if not self._running:
+            raise RuntimeError(
+                f"{self._name}: batches flow inside the with block only."
+            )
+        for batch in range(0 if self.exhausted else self.steps):
+            item, error = self._crew.take()
+            if error is not None:
+                self._fail_or_end(error, batch, number)
+                return
+            if item is not None:
+                yield item
+            item = None  # only the loop keeps it while the next one is awaited
+
+    def end_epoch(self, last: bool = False) -> None:
+        """
+        Tell the Sequence that an epoch is over, and prefetch the next unless it's last.
+
+        When a loop was left early, the rest of its epoch is dropped.
+
+        Parameters
+        ----------
+        last : bool
+            Whether no other epoch follows: then no order is drawn, nothing read ahead.
+        """
+        self._crew.finish()
+        self._source.end_epoch(last)
+        if not last and not self.exhausted:
+            self._begin()
+
+    def _begin(self) -> None:
+        self.steps = self._source.steps
+        self._order = self._source.order()
+        self._crew.begin(self._order)
+
+    def _fail_or_end(
+        self, error: BaseException, batch: int, number: int | None
+    ) -> None:
+        """Raise the error of a worker with its place, or note that the data ended."""
+        epoch = "" if number is None else f" of epoch {number + 1}"
+        if isinstance(error, StopIteration) and isinstance(self._source, _Stream):
+            self.exhausted = True
+            warnings.warn(
+                f"{self._name}: the generator ended after {batch} of {self.steps} "
+                f"batches{epoch}, and there it is over. Let it run for ever "
+                "(while True) or ask for fewer steps.",
+                stacklevel=3,
+            )
+            return
+        what = self._source.describe(self._order[batch])
+        note = f"{self._name}: {what} failed, batch {batch + 1} of {self.steps}{epoch}."
+        try:
+            if isinstance(error, StopIteration):  # would end our own loop unheard
+                raise RuntimeError(f"{note} It raised StopIteration.") from error
+            add_note(error, note)
+            raise error
+        finally:
+            del error  # which refers to this frame
+
+
+def make_supply(
+    generator: Any,
+    steps: float | None,
+    name: str = "generator",
+    workers: int = 1,
+    max_queue_size: int = 10,
+    use_multiprocessing: bool = False,
+    shuffle: bool = True,
+    restart: bool = False,
+    steps_name: str = "steps_per_epoch",
+) -> Supply:
+    """
+    Check all arguments and return the supply of a loop; nothing has started yet.
+
+    Parameters
+    ----------
+    generator : Sequence, generator or iterator
+    steps : number, optional
+        Batches per epoch, rounded up; default: the length of the Sequence. With another
+        number a pass over the Sequence goes on in the next epoch.
+    name : str
+        How messages call the generator.
+    workers : int
+        Threads or processes; 0 fetches in the thread of the loop. A plain generator is
+        read by one.
+    max_queue_size : int
+        How many batches may wait; every worker has one more in its hands.
+    use_multiprocessing : bool
+        Processes instead of threads, for a Sequence. It is pickled before each epoch.
+    shuffle : bool
+        Draw a new order for every pass over a Sequence.
+    restart : bool
+        Let every epoch start a new pass over a Sequence, as validation does.
+    steps_name : str
+        How messages call `steps`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit.
+    """
+    workers = _whole_number(workers, "workers", 0)
+    max_queue_size = _whole_number(max_queue_size, "max_queue_size", 1)
+    if steps is not None:
+        steps = _whole_number(steps, steps_name, 1)
+    processes = bool(use_multiprocessing) and workers > 0
+    source: _Numbered | _Stream
+    if isinstance(generator, Sequence):
+        source = _Numbered(generator, steps, name, bool(shuffle), restart)
+        _warn_of_other_steps(source, name, steps_name, restart)
+    else:
+        iterator = _as_iterator(generator, name)
+        source = _make_stream(iterator, steps, name, steps_name, workers, processes)
+        workers = min(workers, 1)
+    if workers == 0:
+        return Supply(source, NoCrew(source.fetch), name)
+    if processes and isinstance(source, _Numbered):
+        parcel = source.pack()
+        crew: list[Worker] = [
+            ProcessWorker(name, number, parcel) for number in range(1, workers + 1)
+        ]
+    else:
+        crew = [Worker(source.fetch) for _ in range(workers)]
+    return Supply(source, Crew(name, crew, max_queue_size, source.describe), name)
+
+
+def _whole_number(value: Any, what: str, least: int) -> int:
+    """Return a number, rounded up, or raise an error that names the argument."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or value < least:
+        kind = "a positive integer" if least else "an integer from 0"
+        raise ValueError(f"{what} must be {kind}, got {value!r}.")
+    return math.ceil(value)
+
+
+def _warn_of_other_steps(
+    source: _Numbered, name: str, steps_name: str, restart: bool
+) -> None:
+    if source.steps == source.length:
+        return
+    effect = (
+        f"each time it starts with the first of its {source.length} batches"
+        if restart
+        else f"it has {source.length} batches, and an epoch starts where the one "
+        "before ended"
+    )
+    warnings.warn(
+        f"{name}: with {steps_name}={source.steps} an epoch is not one pass over the "
+        f"Sequence: {effect}. Leave {steps_name} out to use every batch once.",
+        stacklevel=4,
+    )
+
+
+def _as_iterator(generator: Any, name: str) -> Iterator[Any]:
+    """Return what gives one batch after the other, or say why there is nothing."""
+    expected = f"{name}: expected a generator, an iterator or a Sequence, got "
+    kind = type(generator).__name__
+    if isinstance(generator, type):
+        raise TypeError(
+            f"{expected}the class {generator.__name__}. Make an object of it: "
+            f"{generator.__name__}(...)."
+        )
+    if isinstance(generator, (types.FunctionType, types.MethodType)):
+        raise TypeError(
+            f"{expected}the function {generator.__name__}. Call it: "
+            f"{generator.__name__}()."
+        )
+    if isinstance(generator, (list, tuple, set, dict, str, bytes)) or hasattr(
+        generator, "shape"
+    ):
+        raise TypeError(
+            f"{expected}{_shown_part(generator)}. Pass arrays to fit, evaluate or "
+            "predict, or iter(...) of a list of batches."
+        )
+    if hasattr(generator, "__next__"):
+        return generator
+    if hasattr(generator, "__getitem__") and hasattr(generator, "__len__"):
+        raise TypeError(
+            f"{expected}{kind}, which has numbered items but is no Sequence. Derive "
+            "its class from kerasnb's Sequence, or pass iter(...) of it."
+        )
+    if hasattr(generator, "__iter__"):
+        return iter(generator)
+    raise TypeError(f"{expected}{kind}. A function with yield makes a generator.")
+
+
+def _make_stream(
+    iterator: Iterator[Any],
+    steps: int | None,
+    name: str,
+    steps_name: str,
+    workers: int,
+    processes: bool,
+) -> _Stream:
+    """Refuse what only a Sequence can do."""
+    if steps is None:
+        raise ValueError(
+            f"{steps_name}: a generator does not know its length, so say how many "
+            f"batches an epoch has: {steps_name}=math.ceil(samples / batch_size). Only "
+            "a Sequence can do without."
+        )
+    if processes:
+        raise ValueError(
+            f"{name}: use_multiprocessing=True needs a Sequence: copies of a plain "
+            "generator in several processes would all yield the same batches. Use "
+            "threads, or write a Sequence."
+        )
+    if workers > 1:
+        warnings.warn(
+            f"{name}: a plain generator cannot be read by {workers} workers at once, "
+            "so one reads it. Write a Sequence to use more.",
+            stacklevel=4,
+        )
+    return _Stream(iterator, steps)

@@ -1,0 +1,145 @@
+"""
+One step: what happens to one batch in training, in evaluation, in prediction.
+
+A training step is forward, loss and metrics, backward, penalties, optimizer,
+constraints. The calls on one batch are here; `training.py` repeats the same steps over
+the batches of an epoch. Read next: `objective.py` for the loss of a batch.
+"""
+
+from __future__ import annotations
+
+from .compilation import Compiled
+from .data import as_array, check_inputs, one_each, standardize
+from .replay import recording
+
+
+class Steps(Compiled):
+    """What a compiled model can do with one batch."""
+
+    latest_input = None
+
+    # ---- one step -----------------------------------------------------------------
+
+    def _train_step(self, x, t, w):
+        """Update the weights on one batch; return the loss and metrics before it."""
+        values = self._learn(x, t, w)
+        if self._objective.update:
+            self._update()
+        return values
+
+    def _replay_step(self, feed):
+        """Do the same for a feed whose batches always arrive in the same arrays."""
+        size = feed.choose()
+        launches = self._recordings.get(size)
+        if launches is None:
+            with recording() as launches:
+                self._learn(*feed.gather(size))
+            self._recordings[size] = launches
+        else:
+            for kernel, arguments in launches:
+                kernel(*arguments)
+        self._update()
+        return self._objective.values()
+
+    def _learn(self, x, t, w):
+        """Fill the gradients of all weights; return the loss and the metrics."""
+        objective = self._objective
+        self.latest_input = x
+        p = self.forward(x, True)
+        values = objective.evaluate(t, p, self.output_mask, w)
+        if self._penalties:
+            values[0] += self._penalty()
+        if objective.update:
+            self.backward(objective.gradient(p))
+            if self._penalties:
+                self._add_penalty_gradients()
+        return values
+
+    def _update(self):
+        """Let the optimizer and the constraints change the weights."""
+        self.optimizer.update(self._parameters.value, self._parameters.grad)
+        for weight in self._constrained:
+            weight.constraint.project(weight.value)
+
+    def _test_step(self, x, t, w):
+        """Return the loss and metrics of one batch."""
+        p = self.forward(x, False)
+        values = self._objective.evaluate(t, p, self.output_mask, w)
+        if self._penalties:
+            values[0] += self._penalty()
+        return values
+
+    def _penalty(self):
+        """Return the sum of all penalties on weights and activities."""
+        total = sum(w.regularizer(w.value) for w in self._penalized_weights)
+        for layer in self._penalized_layers:
+            total += layer.activity_regularizer(layer.activity)
+        return total
+
+    def _add_penalty_gradients(self):
+        for weight in self._penalized_weights:
+            if weight.grad is not None:
+                weight.regularizer.add_gradient(weight.grad, weight.value)
+
+    # ---- data ---------------------------------------------------------------------
+
+    def _build_for(self, x):
+        """Build a model without input shape for the data that arrived."""
+        if self.built:
+            return
+        if x is None:
+            raise ValueError(f"{self.name}: the model has no input shape yet.")
+        names = self.input_names
+        arrays = [
+            array if hasattr(array, "shape") else as_array(array, "x")
+            for array in one_each(x, names, "x")
+        ]
+        shapes = [(None, *(a.shape[1:] if len(a.shape) > 1 else (1,))) for a in arrays]
+        self.build(shapes if len(names) > 1 else shapes[0])
+
+    def _targets_or(self, y):
+        """Return y, or what `compile` was given in its place."""
+        if self.target_tensors is None:
+            return y
+        if y is not None:
+            raise ValueError(
+                "y: the model was compiled with target_tensors, which supply the "
+                "targets. Pass y=None, or compile without them."
+            )
+        return self.target_tensors
+
+    def _targets_for(self, y, x):
+        """Return y, or the targets of the batch x that stand for it."""
+        y = self._targets_or(y)
+        return y(x) if callable(y) else y
+
+    # ---- the calls on one batch ---------------------------------------------------
+
+    def train_on_batch(
+        self, x, y=None, sample_weight=None, class_weight=None, return_dict=False
+    ):
+        """Make one update on a batch; return its loss and metrics before the update."""
+        self._ready("train_on_batch", x)
+        y = self._targets_for(y, x)
+        data = standardize(self, x, y, sample_weight, class_weight)
+        return self._result(self._train_step(*data.arguments()), return_dict)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+        """Return the loss and the metrics of one batch, in test mode."""
+        self._ready("test_on_batch", x)
+        data = standardize(self, x, self._targets_for(y, x), sample_weight)
+        return self._result(self._test_step(*data.arguments()), return_dict)
+
+    def predict_on_batch(self, x):
+        """Return the output of one batch: an array, or a list of several."""
+        self._build_for(x)
+        return self._outputs(check_inputs(x, self))
+
+    def _outputs(self, inputs):
+        p = self.forward(inputs if len(inputs) > 1 else inputs[0], False)
+        return [one.copy() for one in p] if isinstance(p, list) else p.copy()
+
+    def _result(self, values, return_dict):
+        if return_dict:
+            return dict(zip(self.metrics_names, values))
+        return values[0] if len(values) == 1 else values
