@@ -21,6 +21,7 @@ from . import (
     models,
     optimizers,
     plotting,
+    preprocessing,
     regularizers,
     utils,
 )
@@ -35,13 +36,16 @@ from .device import (
     set_num_threads,
     show_config,
 )
+from .generators import Sequence
 from .layer import Layer, reset_names
 from .random import set_seed
+from .saving import load_model, save_model
 from .sequential import Sequential
 from .version import __version__
 
 __all__ = [
     "Layer",
+    "Sequence",
     "Sequential",
     "__version__",
     "activations",
@@ -57,13 +61,16 @@ __all__ = [
     "get_device",
     "initializers",
     "layers",
+    "load_model",
     "losses",
     "metrics",
     "models",
     "optimizers",
     "plotting",
+    "preprocessing",
     "regularizers",
     "reset_names",
+    "save_model",
     "set_device",
     "set_epsilon",
     "set_floatx",

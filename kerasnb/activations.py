@@ -312,9 +312,9 @@ def get(identifier: Any) -> ActivationFunction:
     if identifier is None:
         return linear
     if isinstance(identifier, str):
-        return lookup(identifier, ACTIVATIONS, "activation")
+        return get(lookup(identifier, ACTIVATIONS, "activation"))
     if isinstance(identifier, dict):
-        function = lookup(identifier.get("class_name"), ACTIVATIONS, "activation")
+        function = get(lookup(identifier.get("class_name"), ACTIVATIONS, "activation"))
         return function.with_parameters(**identifier.get("config", {}))
     if isinstance(identifier, functools.partial) and not identifier.args:
         if isinstance(identifier.func, ActivationFunction):

@@ -251,10 +251,10 @@ def get(identifier: Any) -> Constraint | None:
     if identifier is None:
         return None
     found = construct(identifier, CONSTRAINTS, Constraint, "constraint")
-    if found is not None:
+    if isinstance(found, Constraint):
         return found
-    if callable(identifier):
-        return Custom(identifier)
+    if callable(found or identifier):
+        return Custom(found or identifier)
     raise TypeError(
         "constraint: expected a name, a configuration, a Constraint or a function "
         f"w -> new w, got {identifier!r}."

@@ -9,8 +9,9 @@ Read next: `random.py`.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from . import device, random
 from .utils import construct, lookup
 
 TRUNCATED_STDDEV = 0.87962566103423978  # of a standard normal cut off at 2
+
+_blanks: int | None = None  # how many more numbers may be left blank
 
 
 class Initializer:
@@ -445,3 +448,34 @@ def get(identifier: Any) -> Callable[..., np.ndarray]:
         "initializer: expected a name, a configuration, an object or a function "
         f"(shape, dtype=None) -> array, got {identifier!r}."
     )
+
+
+def first_values(identifier: Any, shape: Any, dtype: Any) -> np.ndarray:
+    """Return what a new weight starts with: see `get` and `left_blank`."""
+    global _blanks
+    initializer = get(identifier)
+    if _blanks is None:
+        return initializer(shape, dtype=dtype)
+    _blanks -= math.prod(shape)
+    if _blanks < 0:
+        raise ValueError("Its layers have more weights than the file holds.")
+    return np.zeros(shape, dtype)
+
+
+@contextlib.contextmanager
+def left_blank(numbers: int) -> Iterator[None]:
+    """
+    Leave new weights zero inside a `with` block: their values come from a file.
+
+    Parameters
+    ----------
+    numbers : int
+        How many numbers the file holds; wanting more raises a ValueError, so that a
+        forged configuration cannot fill the memory.
+    """
+    global _blanks
+    former, _blanks = _blanks, numbers
+    try:
+        yield
+    finally:
+        _blanks = former

@@ -37,6 +37,13 @@ def unique_name(class_name: str) -> str:
     return f"{name}_{_names[name]}"
 
 
+def reserve_name(name: str) -> None:
+    """Keep `unique_name` from giving a name that came from a file once more."""
+    base, _, number = name.rpartition("_")
+    if number.isdecimal():
+        _names[base] = max(_names[base], int(number))
+
+
 def reset_names() -> None:
     """Start the numbers of default names again from 1."""
     _names.clear()
@@ -227,7 +234,7 @@ class Layer:
         trainable: bool = True,
     ) -> Weight:
         """Make a weight of this layer and return it."""
-        value = initializers.get(initializer)(shape, dtype=self.dtype)
+        value = initializers.first_values(initializer, shape, self.dtype)
         value = np.ascontiguousarray(value, self.dtype)
         full_name = f"{self.name}/{name}:0"
         weight = Weight(value, full_name, trainable, regularizer, constraint)

@@ -228,9 +228,11 @@ def get(identifier: Any) -> Loss:
     if isinstance(identifier, Loss):
         return identifier
     if isinstance(identifier, str):
-        return lookup(identifier, LOSSES, "loss")
+        return get(lookup(identifier, LOSSES, "loss"))
     if isinstance(identifier, dict) and "class_name" in identifier:
-        return lookup(identifier["class_name"], LOSSES, "loss")
+        found = lookup(identifier["class_name"], LOSSES, "loss")
+        config = identifier.get("config") or {}
+        return get(found(**config) if isinstance(found, type) else found)
     if isinstance(identifier, type) and issubclass(identifier, Loss):
         return identifier()
     if callable(identifier):

@@ -439,7 +439,7 @@ def _by_name(name: str, config: dict[str, Any]) -> Metric:
             f"metric: what {name!r} means depends on the model and its loss. Outside "
             f"compile, name one of {variants}."
         )
-    return found(**config) if isinstance(found, type) else found
+    return get(found(**config) if isinstance(found, type) else found)
 
 
 def resolve(

@@ -1,9 +1,23 @@
 """
-The import face of models: `from kerasnb.models import Sequential`.
+The import face of models: `from kerasnb.models import Sequential, load_model`.
 
-The class itself is in `sequential.py`.
+The class itself is in `sequential.py`, the functions are in `saving.py`.
 """
 
+from .saving import (
+    clone_model,
+    load_model,
+    model_from_config,
+    model_from_json,
+    save_model,
+)
 from .sequential import Sequential
 
-__all__ = ["Sequential"]
+__all__ = [
+    "Sequential",
+    "clone_model",
+    "load_model",
+    "model_from_config",
+    "model_from_json",
+    "save_model",
+]

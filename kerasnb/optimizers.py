@@ -15,7 +15,7 @@ import numpy as np
 
 from .device import ops
 from .optimizer import Optimizer
-from .utils import construct
+from .utils import construct, get_custom_objects
 
 
 class SGD(Optimizer):
@@ -402,14 +402,19 @@ def get(identifier: Any) -> Optimizer:
         If it is nothing of the above.
     """
     if isinstance(identifier, str):
-        identifier = identifier.lower()
+        identifier = _any_case(identifier)
     elif isinstance(identifier, dict) and "class_name" in identifier:
-        name = str(identifier["class_name"]).lower()
+        name = _any_case(str(identifier["class_name"]))
         identifier = {**identifier, "class_name": name}
     found = construct(identifier, OPTIMIZERS, Optimizer, "optimizer")
-    if found is not None:
+    if isinstance(found, Optimizer):
         return found
     raise TypeError(
         "optimizer: expected a name, a configuration or an Optimizer, got "
         f"{identifier!r}. Write for example optimizer='adam'."
     )
+
+
+def _any_case(name: str) -> str:
+    """Return the name as the table has it, unless it is one of the user's own."""
+    return name if name in get_custom_objects() else name.lower()

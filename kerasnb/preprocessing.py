@@ -3,8 +3,8 @@ Before training: sequences of one length, pairs of words, windows of a time seri
 
 `pad_sequences` makes an array of lists that differ in length, `skipgrams` the examples
 from which word vectors are learnt, and a `TimeseriesGenerator` the batches of windows
-that predict what comes next. Read next: `text.py` for the Tokenizer, whose names stand
-here too, and `generators.py` for how `fit` takes a Sequence.
+that predict what comes next. Read next: `text.py` for the Tokenizer and
+`augmentation.py` for images, whose names stand here too.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 
 from . import random
+from .augmentation import ImageDataGenerator
 from .data import as_array, same_length
 from .generators import Sequence
 from .hdf5 import is_lazy, read_rows
+from .image_iterators import DirectoryIterator, ImageIterator, NumpyArrayIterator
 from .text import (
     Tokenizer,
     hashing_trick,
@@ -29,6 +31,10 @@ from .text import (
 from .utils import lookup, positive_integer
 
 __all__ = [
+    "DirectoryIterator",
+    "ImageDataGenerator",
+    "ImageIterator",
+    "NumpyArrayIterator",
     "TimeseriesGenerator",
     "Tokenizer",
     "hashing_trick",

@@ -132,7 +132,7 @@ def get(identifier: Any) -> Regularizer | None:
     if identifier is None:
         return None
     found = construct(identifier, REGULARIZERS, Regularizer, "regularizer")
-    if found is not None:
+    if isinstance(found, Regularizer):
         return found
     raise TypeError(
         f"regularizer: expected a name, a configuration or a Regularizer, got "

@@ -12,11 +12,12 @@ from typing import Any
 
 from . import layers as layers_module
 from .layer import Layer, Weight
+from .saving import Saving
 from .training import Training
 from .utils import lookup
 
 
-class Sequential(Training, Layer):
+class Sequential(Training, Saving, Layer):
     """
     A linear stack of layers.
 

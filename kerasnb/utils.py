@@ -1,45 +1,103 @@
 """
 Small tools that any room of the house may use.
 
-`lookup` finds an object by name and suggests the nearest name when there is none.
-`to_categorical` and `normalize` are the two array helpers that every tutorial needs.
-Data that stay on disk are read through `HDF5Matrix`: read next `hdf5.py`.
+`lookup` finds an object by name and suggests the nearest name when there is none;
+`custom_object_scope` adds names of your own to what it finds. `to_categorical` and
+`normalize` are the two array helpers that every tutorial needs. Read next: `hdf5.py`,
+for data that stay on disk.
 """
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from typing import Any
 
 import numpy as np
 
+from .generators import Sequence
 from .hdf5 import HDF5Matrix
 
 __all__ = [
+    "CustomObjectScope",
     "HDF5Matrix",
+    "Sequence",
     "construct",
+    "custom_object_scope",
+    "get_custom_objects",
     "lookup",
     "normalize",
     "positive_integer",
     "to_categorical",
 ]
 
+_custom_objects: dict = {}
+
+
+def get_custom_objects():
+    """Return the classes and functions that names stand for before all others."""
+    return _custom_objects
+
+
+@contextlib.contextmanager
+def custom_object_scope(*custom_objects):
+    """
+    Let names stand for classes and functions of your own inside a `with` block.
+
+    Parameters
+    ----------
+    *custom_objects : dict
+        Name -> layer class, activation, initializer, loss, ...
+
+    Raises
+    ------
+    TypeError
+        If something else than a dict is passed.
+
+    Examples
+    --------
+    >>> from kerasnb import initializers
+    >>> def halves(shape, dtype=None):
+    ...     return np.full(shape, 0.5, dtype)
+    >>> with custom_object_scope({"halves": halves}):
+    ...     initializers.get("halves")(2)
+    array([0.5, 0.5])
+    """
+    for names in custom_objects:
+        if not isinstance(names, dict):
+            raise TypeError(
+                "custom_objects: expected a dict {'Name': class or function}, got "
+                f"{names!r}."
+            )
+    former = dict(_custom_objects)
+    try:
+        for names in custom_objects:
+            _custom_objects.update(names)
+        yield _custom_objects
+    finally:
+        _custom_objects.clear()
+        _custom_objects.update(former)
+
+
+CustomObjectScope = custom_object_scope
+
 
 def lookup(name, table, what):
     """
-    Return `table[name]`, or raise a ValueError that names the nearest known name.
+    Return what a name stands for, or raise a ValueError with the nearest known name.
 
     Parameters
     ----------
     name : str
         What the user wrote.
     table : dict
-        Known names and what they stand for.
+        Known names and what they stand for; names of `custom_object_scope` come first.
     what : str
         What is looked up, for the message: "loss", "optimizer", ...
     """
-    if name in table:
-        return table[name]
+    for known_objects in (_custom_objects, table):
+        if name in known_objects:
+            return known_objects[name]
     close = difflib.get_close_matches(str(name), table, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     known = ", ".join(sorted(table, key=str.lower))
@@ -70,7 +128,9 @@ def construct(identifier, table, base, what):
     if isinstance(identifier, base):
         return identifier
     if isinstance(identifier, str):
-        return lookup(identifier, table, what)()
+        made = lookup(identifier, table, what)
+        is_custom = identifier in _custom_objects and not isinstance(made, type)
+        return made if is_custom else made()
     if isinstance(identifier, dict) and "class_name" in identifier:
         made = lookup(identifier["class_name"], table, what)
         return made(**identifier.get("config", {}))

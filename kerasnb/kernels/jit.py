@@ -34,6 +34,7 @@ KEPT_FINGERPRINTS = 4
 SPIN_COUNT = "GOMP_SPINCOUNT"  # what GNU's OpenMP reads when its threads start
 
 _one_parallel_launch = threading.Lock()  # Numba's workqueue layer allows only one
+_one_folder = threading.Lock()  # Numba's cache folder is a setting of the process
 
 
 def inner(function):
@@ -65,16 +66,17 @@ def kernel(function=None, *, work=None, reassociate=False, parallel=True):
     def compile_form(is_parallel):
         flags = REASSOCIATE if reassociate else {"contract"}
         folder = cache_folder()
-        previous = config.CACHE_DIR
-        if folder:  # Numba's cache cannot tell the two forms apart: one folder each
-            form = "parallel" if is_parallel else "serial"
-            config.CACHE_DIR = os.path.join(folder, form)
-        try:
-            return numba.njit(
-                parallel=is_parallel, cache=bool(folder), fastmath=flags, **OPTIONS
-            )(function)
-        finally:
-            config.CACHE_DIR = previous
+        with _one_folder:
+            previous = config.CACHE_DIR
+            if folder:  # Numba's cache cannot tell the two forms apart: one folder each
+                form = "parallel" if is_parallel else "serial"
+                config.CACHE_DIR = os.path.join(folder, form)
+            try:
+                return numba.njit(
+                    parallel=is_parallel, cache=bool(folder), fastmath=flags, **OPTIONS
+                )(function)
+            finally:
+                config.CACHE_DIR = previous
 
     def compile_serial(*arguments):
         """Compile the serial form at its first call, and take its place."""

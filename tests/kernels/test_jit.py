@@ -6,6 +6,8 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import numpy as np
@@ -65,6 +67,30 @@ def test_every_kernel_of_cpu_is_defined_in_plain():
             == inspect.signature(cpu[name]).parameters.keys()
         ), name
         assert kernel.__doc__, name
+
+
+def test_threads_that_compile_at_once_use_the_folder_of_their_form(monkeypatch):
+    """The cache folder is a setting of the process, so only one thread may set it."""
+    folders, before = [], numba.config.CACHE_DIR
+
+    def slow_njit(parallel, **options):
+        first = numba.config.CACHE_DIR
+        time.sleep(0.02)
+        folders.append((parallel, first, numba.config.CACHE_DIR))
+        return lambda function: function
+
+    def fill(y):
+        y[0] = 1
+
+    monkeypatch.setattr(numba, "njit", slow_njit)
+    kernels = [jit.kernel(fill) for _ in range(4)]
+    forms = [one for k in kernels for one in (k.serial, k.parallel)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda run: run(np.zeros(1, np.float32)), forms))
+    assert len(folders) == 8 and numba.config.CACHE_DIR == before
+    for parallel, first, last in folders:
+        assert first == last
+        assert os.path.basename(first) == ("parallel" if parallel else "serial")
 
 
 @pytest.mark.parametrize("work", [None, lambda y: y.size])

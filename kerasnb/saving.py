@@ -1,0 +1,454 @@
+"""
+Saving: models and weights as files and as JSON, and back.
+
+A file is a `container.py` with the weights as arrays and, of a whole model, what is
+needed to go on training as if nothing had happened. Loading makes objects of the
+library's own classes and of those in `custom_objects`, copies numbers, and does nothing
+else. Read next: `snapshot.py` for what is kept of a model, `container.py` for the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from typing import Any
+
+import numpy as np
+
+from .container import DamagedFile, read_container, write_container
+from .initializers import left_blank
+from .layer import reserve_name
+from .snapshot import (
+    Named,
+    Snapshot,
+    match_weights,
+    plain_number,
+    restore_training,
+    take_model,
+    take_weights,
+)
+from .utils import custom_object_scope, lookup
+from .version import __version__
+
+FORMAT = "kerasnb 1"
+KERAS_VERSION = "2.2.4"  # whose configurations ours follow
+OTHER_FORMATS = (".h5", ".hdf5", ".keras")
+
+
+class Saving:
+    """What `Sequential` can do with files."""
+
+    def save(
+        self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True
+    ) -> None:
+        """
+        Save the whole model to a file: see `save_model`.
+
+        Parameters
+        ----------
+        filepath : str or PathLike
+        overwrite : bool
+            Whether a file of that name may be replaced.
+        include_optimizer : bool
+            Whether to keep how the model was compiled and the optimizer's state.
+        """
+        save_model(self, filepath, overwrite, include_optimizer)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
+        """
+        Save the weights to a file.
+
+        Parameters
+        ----------
+        filepath : str or PathLike
+        overwrite : bool
+            Whether a file of that name may be replaced.
+
+        Raises
+        ------
+        ValueError
+            If the model is not built: it has no weights yet.
+        OSError
+            If the file cannot be written, or exists and must not be replaced.
+        """
+        path = _writable(filepath, overwrite)
+        _expect_built(self, "save_weights")
+        _write(path, take_weights(self))
+
+    def load_weights(
+        self,
+        filepath: Any,
+        by_name: bool = False,
+        skip_mismatch: bool = False,
+        reshape: bool = False,
+    ) -> None:
+        """
+        Take over the weights in a file, of weights alone or of a whole model.
+
+        Parameters
+        ----------
+        filepath : str or PathLike
+        by_name : bool
+            Load the layers whose names agree. Default: all layers that have weights,
+            in their order, whatever their names.
+        skip_mismatch : bool
+            With `by_name`: warn about layers that do not fit, and leave them out.
+        reshape : bool
+            Accept arrays of another shape with the right number of entries.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged or does not fit; then no weight has changed.
+        OSError
+            If the file cannot be read.
+        """
+        if skip_mismatch and not by_name:
+            raise ValueError(
+                "load_weights: skip_mismatch=True needs by_name=True. Without names a "
+                "layer that is left out would shift all others."
+            )
+        path = _path(filepath)
+        _expect_built(self, "load_weights")
+        layers = _read(path).layers
+        try:
+            matched = match_weights(self, layers, by_name, skip_mismatch, reshape)
+        except ValueError as error:
+            raise ValueError(f"load_weights: {path} does not fit. {error}") from error
+        for weight, array in matched:
+            weight.assign(array)
+
+    def to_json(self, **kwargs: Any) -> str:
+        """
+        Return the configuration, without weights, as JSON.
+
+        Parameters
+        ----------
+        **kwargs
+            For `json.dumps`, for example indent=2.
+        """
+        document = {
+            "class_name": type(self).__name__,
+            "config": self.get_config(),  # type: ignore[attr-defined]
+            "keras_version": KERAS_VERSION,
+            "backend": "kerasnb",
+        }
+        return json.dumps(document, **{"default": plain_number, **kwargs})
+
+
+# ---------------------------------------------------------------- whole models
+
+
+def save_model(
+    model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True
+) -> None:
+    """
+    Save a model to a file: configuration, weights and all that training needs.
+
+    The file is replaced only when the new one is complete, so an interrupted save
+    leaves the old one. Training that goes on with the loaded model gives the same bits.
+
+    Parameters
+    ----------
+    model : Sequential
+    filepath : str or PathLike
+        Any name; the endings .h5, .hdf5 and .keras stand for formats of Keras.
+    overwrite : bool
+        Whether a file of that name may be replaced. Keras would ask at the keyboard;
+        here False raises an error.
+    include_optimizer : bool
+        Whether to keep the arguments of `compile` and the optimizer's state.
+
+    Raises
+    ------
+    TypeError
+        If a configuration holds something else than plain values.
+    OSError
+        If the file cannot be written, or exists and must not be replaced.
+
+    Examples
+    --------
+    >>> from kerasnb import Sequential, layers, load_model
+    >>> model = Sequential([layers.Dense(2, input_shape=(3,))])
+    >>> path = getfixture("tmp_path") / "model.knb"
+    >>> save_model(model, path, include_optimizer=False)
+    >>> bool((load_model(path, compile=False).predict([[1, 2, 3]])
+    ...       == model.predict([[1, 2, 3]])).all())
+    True
+    """
+    path = _writable(filepath, overwrite)
+    _expect_model("save_model", model)
+    _write(path, take_model(model, include_optimizer))
+
+
+def load_model(
+    filepath: Any, custom_objects: dict[str, Any] | None = None, compile: bool = True
+) -> Any:
+    """
+    Return the model in a file that `save` wrote, ready to predict or to train on.
+
+    Parameters
+    ----------
+    filepath : str or PathLike
+    custom_objects : dict, optional
+        Name -> class or function, for everything that is not the library's own.
+    compile : bool
+        Whether to compile the model as it was, with the optimizer's state.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, holds no model, or names something unknown.
+    OSError
+        If the file cannot be read.
+    """
+    path = _path(filepath)
+    snapshot = _read(path)
+    if snapshot.model is None:
+        raise ValueError(
+            f"load_model: {path} holds weights only. Build the model and call "
+            "model.load_weights."
+        )
+    with custom_object_scope(custom_objects or {}):
+        model, matched = _rebuilt(path, snapshot)
+        if compile and snapshot.training is None:
+            warnings.warn(
+                f"load_model: {path} does not say how the model was compiled. Call "
+                "model.compile before training.",
+                stacklevel=2,
+            )
+        elif compile:
+            _recompile(path, model, snapshot)
+    for weight, array in matched:
+        weight.assign(array)
+    return model
+
+
+def _rebuilt(path: str, snapshot: Snapshot) -> tuple[Any, list]:
+    """Return the model with blank weights, and what is to be copied into which."""
+    numbers = sum(a.size for arrays in snapshot.layers.values() for _, a in arrays)
+    try:
+        with left_blank(numbers):
+            model = model_from_config(snapshot.model)
+        return model, match_weights(model, snapshot.layers)
+    except Exception as error:  # a class can refuse a forged configuration in any way
+        raise ValueError(
+            f"load_model: the model in {path} cannot be built. {_told(error)} Classes "
+            "and functions of your own are passed as custom_objects={'Name': Name}."
+        ) from error
+
+
+def _recompile(path: str, model: Any, snapshot: Snapshot) -> None:
+    try:
+        restore_training(model, snapshot)
+    except Exception as error:
+        raise ValueError(
+            f"load_model: the model in {path} cannot be compiled. {_told(error)} Losses"
+            ", metrics and optimizers of your own are passed as custom_objects="
+            "{'name': object}; compile=False loads the model alone."
+        ) from error
+
+
+def _told(error: Exception) -> str:
+    text = str(error) if isinstance(error, (TypeError, ValueError)) else repr(error)
+    return text if text.endswith(".") else f"{text}."
+
+
+# ---------------------------------------------------------------- configurations
+
+
+def model_from_json(string: str, custom_objects: dict[str, Any] | None = None) -> Any:
+    """
+    Return a model with fresh weights from what `to_json` returned.
+
+    Raises
+    ------
+    ValueError
+        If the string is not such a document, or names an unknown class.
+
+    Examples
+    --------
+    >>> from kerasnb import Sequential, layers
+    >>> model = Sequential([layers.Dense(2, input_shape=(3,))])
+    >>> model_from_json(model.to_json()).output_shape
+    (None, 2)
+    """
+    if not isinstance(string, (str, bytes)):
+        raise TypeError(
+            f"model_from_json: expected a JSON string, got {type(string).__name__}. "
+            "model_from_config takes a dict."
+        )
+    try:
+        config = json.loads(string)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"model_from_json: the string is not JSON ({error}). Pass what to_json "
+            "returned; load_model reads files."
+        ) from error
+    return model_from_config(config, custom_objects)
+
+
+def model_from_config(
+    config: dict[str, Any] | None, custom_objects: dict[str, Any] | None = None
+) -> Any:
+    """
+    Return a model with fresh weights from its class name and configuration.
+
+    Parameters
+    ----------
+    config : dict
+        With the keys 'class_name' and 'config'.
+    custom_objects : dict, optional
+        Name -> class or function, for everything that is not the library's own.
+
+    Raises
+    ------
+    TypeError
+        If `config` is a list, which `Sequential.from_config` takes.
+    ValueError
+        If it is something else, or names an unknown class.
+    """
+    from .sequential import Sequential  # which stands on this module
+
+    if isinstance(config, list):
+        raise TypeError(
+            "model_from_config: expected a dict with 'class_name' and 'config', got a "
+            "list. Sequential.from_config takes lists of layers."
+        )
+    if not isinstance(config, dict) or not {"class_name", "config"} <= set(config):
+        raise ValueError(
+            "model_from_config: expected a dict with 'class_name' and 'config', got "
+            f"{config!r:.80}. Sequential.from_config takes what get_config returned."
+        )
+    with custom_object_scope(custom_objects or {}):
+        made = lookup(config["class_name"], {"Sequential": Sequential}, "model")
+        model = made.from_config(config["config"])
+    for layer in model.walk():
+        reserve_name(layer.name)
+    return model
+
+
+def clone_model(model: Any) -> Any:
+    """
+    Return a new model of the same configuration, with fresh weights, not compiled.
+
+    Examples
+    --------
+    >>> from kerasnb import Sequential, layers
+    >>> model = Sequential([layers.Dense(2, input_shape=(3,))])
+    >>> clone_model(model).get_config() == model.get_config()
+    True
+    """
+    _expect_model("clone_model", model)
+    classes = {type(layer).__name__: type(layer) for layer in model.walk()}
+    config = {"class_name": type(model).__name__, "config": model.get_config()}
+    return model_from_config(config, classes)
+
+
+# ---------------------------------------------------------------- paths and models
+
+
+def _path(filepath: Any) -> str:
+    """Return the path of a file in our own format."""
+    if not isinstance(filepath, (str, os.PathLike)):
+        raise TypeError(
+            f"filepath: expected a str or a PathLike, got {type(filepath).__name__}."
+        )
+    path = os.fspath(filepath)
+    ending = os.path.splitext(path)[1].lower()
+    if ending in OTHER_FORMATS:
+        raise NotImplementedError(
+            f"{path}: files ending in {ending} come in a later version, with the extra "
+            "'hdf5'. Use another ending, such as '.knb'."
+        )
+    return path
+
+
+def _writable(filepath: Any, overwrite: bool) -> str:
+    path = _path(filepath)
+    if not overwrite and os.path.exists(path):
+        raise FileExistsError(
+            f"{path} exists already, and overwrite=False. Choose another name, or pass "
+            "overwrite=True to replace it."
+        )
+    return path
+
+
+def _expect_model(call: str, model: Any) -> None:
+    if not isinstance(model, Saving):
+        raise TypeError(f"{call}: expected a Sequential, got {model!r:.80}.")
+
+
+def _expect_built(model: Any, call: str) -> None:
+    if not model.built:
+        raise ValueError(
+            f"{call}: {model.name} is not built, so it has no weights yet. Give the "
+            "first layer input_shape=(...), or call build((None, ...)) or fit first."
+        )
+
+
+# ---------------------------------------------------------------- our own format
+
+
+def _write(path: str, snapshot: Snapshot) -> None:
+    """Write a snapshot as a container."""
+    arrays: dict[str, np.ndarray] = {}
+
+    def put(named: Named, folder: str = "") -> list[str]:
+        names = []
+        for name, array in named:
+            names.append(folder + name)
+            while names[-1] in arrays:  # nested models may use one name twice
+                names[-1] += "_"
+            arrays[names[-1]] = array
+        return names
+
+    layers = {layer: put(named) for layer, named in snapshot.layers.items()}
+    state = {
+        name: put(value, f"optimizer/{name}/") if isinstance(value, list) else value
+        for name, value in snapshot.state.items()
+    }
+    metadata = {
+        "format": FORMAT,
+        "kerasnb_version": __version__,
+        "layers": json.dumps(layers),
+    }
+    if snapshot.model is not None:
+        metadata["model_config"] = json.dumps(snapshot.model)
+    if snapshot.training is not None:
+        metadata["training_config"] = json.dumps(snapshot.training)
+        metadata["optimizer_state"] = json.dumps(state)
+    write_container(path, arrays, metadata)
+
+
+def _read(path: str) -> Snapshot:
+    """Return the snapshot in a container, checked as far as it goes without a model."""
+    arrays, metadata = read_container(path)
+    version = metadata.get("kerasnb_version")
+    if version is None or metadata.get("format") != FORMAT:
+        hint = "Pass a file that save or save_weights wrote."
+        if version is not None:
+            hint = f"kerasnb {version} wrote it, this is kerasnb {__version__}: update."
+        raise ValueError(
+            f"{path}: expected a file of format {FORMAT!r}, got "
+            f"{metadata.get('format')!r}. {hint}"
+        )
+
+    def take(names: list[str]) -> Named:
+        return [(name, arrays[name]) for name in names]
+
+    try:
+        parts = {
+            name: json.loads(metadata.get(name, "null"))
+            for name in ("layers", "model_config", "training_config", "optimizer_state")
+        }
+        state = parts["optimizer_state"] or {}
+        return Snapshot(
+            {layer: take(names) for layer, names in parts["layers"].items()},
+            parts["model_config"],
+            parts["training_config"],
+            {k: take(v) if isinstance(v, list) else v for k, v in state.items()},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DamagedFile(path, f"its parts do not fit together ({error})") from error
