@@ -38,13 +38,16 @@ from .device import (
 )
 from .generators import Sequence
 from .layer import Layer, reset_names
+from .merge import Fork, Merge
 from .random import set_seed
 from .saving import load_model, save_model
 from .sequential import Sequential
 from .version import __version__
 
 __all__ = [
+    "Fork",
     "Layer",
+    "Merge",
     "Sequence",
     "Sequential",
     "__version__",

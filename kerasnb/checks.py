@@ -10,11 +10,13 @@ it if something is wrong. Read next: `slopes.py`, the measurement.
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 import numpy as np
 
 from . import activations, losses, optimizers, random
+from .layer import Shapes, each
 from .report import Report
 from .slopes import FILLS, compare_slopes
 
@@ -30,7 +32,7 @@ CONFIG = (
 
 def check_layer(
     layer: Any,
-    input_shape: tuple,
+    input_shape: Shapes,
     x: Any = None,
     training: bool = True,
     trials: int = 3,
@@ -48,9 +50,9 @@ def check_layer(
     ----------
     layer : Layer
         Built or not; if it is built, its weights are used.
-    input_shape : tuple
-        Shape of one sample, without the batch axis.
-    x : array, optional
+    input_shape : tuple, or list of tuples
+        Shape of one sample, without the batch axis; a list for several inputs.
+    x : array or list of arrays, optional
         A batch to use instead of random numbers, three samples or more. Whole numbers
         (an integer array) are taken as codes: the gradient of x is not checked.
     training : bool
@@ -78,8 +80,13 @@ def check_layer(
     twin = _twin(report, layer, input_shape, rng)
     if twin is None:
         return report.finish(raise_on_failure)
-    has_codes = x is not None and np.asarray(x).dtype.kind in "iu"
-    x = rng.standard_normal((5, *input_shape)) if x is None else np.array(x, np.float64)
+    if isinstance(twin.input_shape, list) or isinstance(twin.output_shape, list):
+        twin = _AsRows(twin, input_shape)
+    kinds = each(lambda one: np.asarray(one).dtype.kind, x)
+    has_codes = "i" in kinds or "u" in kinds
+    if x is None:
+        x = each(lambda shape: rng.standard_normal((5, *shape)), input_shape)
+    x = _rows_of(each(lambda one: np.array(one, np.float64), x))
     _check_forward(report, twin, x, rng)
     if report.passed:
         fits = _check_backward(report, twin, x, training, rng)
@@ -103,13 +110,58 @@ def _twin(report, layer, shape, rng):
     same = repr(returned) == repr(config) and twin.dtype == "float64"
     report.add(what, same, CONFIG)
     with random.seeded(0):
-        twin.connect((None, *shape))
+        twin.connect(each(lambda one: (None, *one), shape))
     if layer.built:
         twin.set_weights(layer.get_weights())
     else:
         for weight in twin.trainable_weights:
             weight.value += 0.1 * rng.standard_normal(weight.shape)
     return twin
+
+
+class _AsRows:
+    """A layer of several inputs or outputs, which are the columns of one array here."""
+
+    def __init__(self, layer, shapes):
+        self.layer, self.shapes = layer, shapes
+        self.trainable_weights = layer.trainable_weights
+        self.stateful = layer.stateful
+
+    def compute_output_shape(self, shape):
+        def with_batch(one):
+            return (shape[0], *one)
+
+        found = self.layer.compute_output_shape(each(with_batch, self.shapes))
+        if isinstance(found, list):
+            return (shape[0], sum(math.prod(one[1:]) for one in found))
+        return found
+
+    def forward(self, x, training):
+        return self._call(self.layer.forward, x, self.shapes, training)
+
+    def backward(self, dy):
+        shapes = each(lambda shape: shape[1:], self.layer.output_shape)
+        return self._call(self.layer.backward, dy, shapes)
+
+    def _call(self, method, given, shapes, *options):
+        """Call a method on separate arrays; what it does to them shows in `given`."""
+        if not isinstance(shapes, list):
+            return _rows_of(method(given, *options))
+        stops = np.cumsum([math.prod(shape) for shape in shapes])[:-1]
+        arrays = [
+            np.ascontiguousarray(columns).reshape(len(given), *shape)
+            for columns, shape in zip(np.split(given, stops, axis=1), shapes)
+        ]
+        result = _rows_of(method(arrays, *options))
+        given[...] = _rows_of(arrays)
+        return result
+
+
+def _rows_of(value):
+    """Return several arrays as the columns of one; a single array stays."""
+    if not isinstance(value, list):
+        return value
+    return np.concatenate([one.reshape(len(one), -1) for one in value], axis=1)
 
 
 def in_float64(config: Any) -> Any:

@@ -11,16 +11,17 @@ is made for it, and a checksum covers names, strings and numbers. Read next:
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import math
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, BinaryIO
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
+
+from .files import replacing
 
 DTYPES = {
     "BOOL": "b1",
@@ -123,52 +124,6 @@ def write_container(
         file.write(text)
         for block in blocks:
             file.write(block)
-
-
-@contextlib.contextmanager
-def replacing(path: Any) -> Iterator[BinaryIO]:
-    """
-    Open a temporary file beside `path`, which takes its place after the `with` block.
-
-    Whatever goes wrong in the block or at the end, the file at `path` stays as it was
-    and the temporary one is removed.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written.
-    """
-    target = os.path.realpath(path)  # a link keeps pointing to its file
-    temporary = f"{target}.{os.urandom(4).hex()}.tmp"
-    try:
-        file = open(temporary, "xb")
-        try:
-            with file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
-        finally:
-            with contextlib.suppress(OSError):  # it has its final name already
-                os.remove(temporary)
-        _sync_folder(os.path.dirname(target))
-    except OSError as error:
-        text = (
-            f"cannot write {os.fspath(path)}: {error.strerror or error}. What was "
-            "there before is unchanged."
-        )
-        numbered = () if error.errno is None else (error.errno,)
-        raise OSError(*numbered, text) from error
-
-
-def _sync_folder(folder: str) -> None:
-    """Make the new name durable, on systems that can sync a folder."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _check_metadata(metadata: Mapping[str, str]) -> None:

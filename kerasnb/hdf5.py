@@ -17,6 +17,8 @@ from weakref import WeakValueDictionary, finalize
 
 import numpy as np
 
+from .extras import import_extra
+
 
 class HDF5Matrix:
     """
@@ -181,14 +183,7 @@ def open_file(path: str) -> OpenFile:
 
 def import_h5py() -> Any:
     """Return the module h5py, or raise an error that says how to get it."""
-    try:
-        import h5py
-    except ImportError:
-        raise ImportError(
-            "HDF5 files need the package h5py, which is not installed. Install it with "
-            "pip install 'kerasnb[hdf5]'."
-        ) from None
-    return h5py
+    return import_extra("h5py", "hdf5", "An HDF5 file")
 
 
 def find_dataset(file: OpenFile, name: str) -> Any:

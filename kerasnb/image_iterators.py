@@ -19,6 +19,7 @@ import numpy as np
 
 from . import random
 from .data import as_array, same_length
+from .extras import import_extra
 from .generators import Sequence
 from .progress import write
 from .utils import lookup, positive_integer, to_categorical
@@ -544,11 +545,4 @@ def _to_picture(image: np.ndarray, data_format: str) -> np.ndarray:
 
 
 def _pillow(who: str) -> Any:
-    try:
-        from PIL import Image
-    except ImportError:
-        raise RuntimeError(
-            f"{who}: reading and writing of image files needs Pillow: "
-            "pip install 'kerasnb[images]'."
-        ) from None
-    return Image
+    return import_extra("PIL.Image", "images", who)

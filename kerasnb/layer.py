@@ -15,7 +15,7 @@ import inspect
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ import numpy as np
 from . import device, initializers
 
 Shape = tuple  # of int or None; axis 0 is the batch
+Shapes = Shape | list[Shape]  # where several arrays flow, their shapes are a list
 
 KEPT_VIEWS = 64  # batch shapes that a buffer remembers before it starts anew
 
@@ -133,10 +134,13 @@ class Layer:
         True in the body of a class whose `forward` and `backward` do nothing but launch
         kernels of `ops` on buffers, with numbers that stay the same: its steps may be
         replayed. Not inherited.
+    takes_several : bool
+        Whether the input may be a list of arrays; shapes and masks are lists then too.
     """
 
     masking = "refuse"
     stateful = False
+    takes_several = False
 
     def __init__(
         self,
@@ -170,10 +174,10 @@ class Layer:
         self._storage: dict[str, np.ndarray] = {}
         self._views: dict[tuple, np.ndarray] = {}
 
-    def build(self, input_shape: Shape) -> None:
+    def build(self, input_shape: Shapes) -> None:
         """Make the weights for inputs of this shape (batch axis first)."""
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def compute_output_shape(self, input_shape: Shapes) -> Shapes:
         """Return the shape of the output for inputs of this shape."""
         return input_shape
 
@@ -197,6 +201,23 @@ class Layer:
             "mask_zero=True), or put a layer in between that consumes it."
         )
 
+    def trace_mask(self, maker):
+        """
+        Return the layer that makes the output's mask, given the maker of the input's.
+
+        Several arrays have a list of makers; without a mask the maker is None. This
+        finds out, before any data flow, that a layer would meet a mask it refuses.
+        """
+        if self.masking == "make":
+            return self
+        if self.masking == "refuse" and maker is not None:
+            raise TypeError(
+                f"{self.name}: {type(self).__name__} does not support masks, but "
+                f"{maker.name} makes one. Remove {maker.name}, or put a layer that "
+                "consumes the mask in between."
+            )
+        return None if self.masking == "consume" else maker
+
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain values."""
         config: dict[str, Any] = {"name": self.name, "trainable": self.trainable}
@@ -212,8 +233,9 @@ class Layer:
 
     # ---- building -----------------------------------------------------------------
 
-    def connect(self, input_shape: Shape) -> Shape:
+    def connect(self, input_shape: Shapes) -> Shapes:
         """Build the layer if it is not built yet, and return its output shape."""
+        self.expect_one(input_shape)
         output_shape = self.compute_output_shape(input_shape)
         if not self.built:
             self.build(input_shape)
@@ -242,11 +264,27 @@ class Layer:
         return weight
 
     def __call__(self, x, training=False):
-        """Apply the layer to an array, building it first if need be."""
-        x = np.ascontiguousarray(x, self.dtype)
-        if not self.built:
-            self.connect((None, *x.shape[1:]))
-        return np.array(self.forward(x, training))
+        """Apply the layer to an array (or several), building it first if need be."""
+        if self.takes_several and isinstance(x, (list, tuple)):
+            x = [np.ascontiguousarray(array, self.dtype) for array in x]
+        else:
+            x = np.ascontiguousarray(x, self.dtype)
+        shape = each(lambda array: (None, *array.shape[1:]), x)
+        if self.built:
+            self.compute_output_shape(shape)
+        else:
+            self.connect(shape)
+        return each(np.array, self.forward(x, training))
+
+    @property
+    def input_names(self) -> list[str]:
+        """Return the names under which a dict holds the inputs of a first layer."""
+        return [f"{self.name}_input"]
+
+    @property
+    def output_names(self) -> list[str]:
+        """Return the names under which a dict holds the targets of a last layer."""
+        return [self.name]
 
     # ---- weights ------------------------------------------------------------------
 
@@ -339,6 +377,15 @@ class Layer:
                 f"axes (the batch included), got shape {show_shape(input_shape)}."
             )
 
+    def expect_one(self, input_shape: Shapes) -> None:
+        """Refuse a list of inputs, unless the layer takes several."""
+        if isinstance(input_shape, list) and not self.takes_several:
+            raise ValueError(
+                f"{self.name}: {type(self).__name__} expects one array, got "
+                f"{len(input_shape)} of shapes {show_shape(input_shape)}. Join them "
+                "first, for example with a Concatenate() layer."
+            )
+
     def _explain_unknown(self, keyword):
         known = {
             name
@@ -353,13 +400,20 @@ class Layer:
         return f"<{type(self).__name__} {self.name}>"
 
 
-def shapes_of(shape) -> list[Shape]:
+def shapes_of(shape: Shapes) -> list[Shape]:
     """Return the list of shapes of a model that has one or several."""
     return shape if isinstance(shape, list) else [shape]
 
 
-def show_shape(shape: Shape) -> str:
-    """Write a shape with the word 'batch' for an unknown first axis."""
+def each(function: Callable, value):
+    """Apply a function to a value, or to every one in a list of values."""
+    return [function(v) for v in value] if isinstance(value, list) else function(value)
+
+
+def show_shape(shape: Shapes) -> str:
+    """Write a shape, or several, with the word 'batch' for an unknown first axis."""
+    if isinstance(shape, list):
+        return ", ".join(show_shape(one) for one in shape)
     axes = ["batch" if shape[0] is None else str(shape[0])]
     axes += [str(axis) for axis in shape[1:]]
     return f"({', '.join(axes)}{',' if len(axes) == 1 else ''})"

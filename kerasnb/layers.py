@@ -14,7 +14,9 @@ import numpy as np
 
 from . import activations, constraints, initializers, random, regularizers
 from .device import ops
+from .joining import Add, Average, Concatenate, Dot, Maximum, Multiply, Subtract
 from .layer import Layer, Weight, show_shape
+from .merge import Fork, Merge
 from .reshaping import Flatten, Permute, RepeatVector, Reshape
 from .utils import lookup, positive_integer
 
@@ -32,6 +34,15 @@ __all__ = [
     "RepeatVector",
     "ActivityRegularization",
     "Masking",
+    "Merge",
+    "Add",
+    "Subtract",
+    "Multiply",
+    "Average",
+    "Maximum",
+    "Concatenate",
+    "Dot",
+    "Fork",
 ]
 
 
@@ -59,6 +70,11 @@ class InputLayer(Layer):
         super().__init__(input_shape=input_shape, batch_size=batch_size, **kwargs)
         if self.batch_input_shape is None:
             raise ValueError(f"{self.name}: InputLayer needs input_shape=(...).")
+
+    @property
+    def input_names(self):
+        """Return the layer's own name: it stands for the input."""
+        return [self.name]
 
     def forward(self, x, training):
         """Return the input."""

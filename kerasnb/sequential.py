@@ -3,7 +3,7 @@ Sequential: a stack of layers, each feeding the next.
 
 The stack itself keeps the layer contract (build, forward, backward, weights, config),
 so a model can be a layer of another model. Training lives in `training.py`. Read next:
-`layer.py` for the contract, `training.py` for `fit`.
+`stack.py` for forward and backward, `training.py` for `fit`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,22 @@ from __future__ import annotations
 from typing import Any
 
 from . import layers as layers_module
-from .layer import Layer, Weight
+from .layer import Layer
 from .saving import Saving
+from .stack import (
+    Stack,
+    as_lists,
+    as_shapes,
+    entries_of,
+    layers_of,
+    mask_after,
+    refuse_shared,
+    shape_after,
+)
 from .training import Training
-from .utils import lookup
 
 
-class Sequential(Training, Saving, Layer):
+class Sequential(Training, Saving, Stack):
     """
     A linear stack of layers.
 
@@ -41,12 +50,7 @@ class Sequential(Training, Saving, Layer):
     only_launches = True
 
     def __init__(self, layers=None, name=None, trainable=True):
-        self._stack: list[Layer] = []
-        self._learning: list[Layer] = []
-        Layer.__init__(self, name=name)
-        self.trainable = trainable
-        self._built_late = False
-        self.output_mask = None
+        Stack.__init__(self, name=name, trainable=trainable)
         for layer in layers or []:
             self.add(layer)
 
@@ -79,18 +83,18 @@ class Sequential(Training, Saving, Layer):
                 f"add: the name {layer.name!r} is used twice in {self.name}. Layer "
                 "names must be unique, and one layer cannot be added twice."
             )
+        refuse_shared([*self.walk(), *layer.walk()], f"add: {self.name}")
+        shape = layer.batch_input_shape
         if self.built:
-            self._check_mask([*self._stack, layer])
+            shape_after([layer], self.output_shape)
+            mask_after([*self._stack, layer])
             self.output_shape = layer.connect(self.output_shape)
-            self._stack.append(layer)
-        else:
-            shape = layer.batch_input_shape
-            if not self._stack and shape is not None:
-                self._connect_stack([layer], shape)
-                self._stack.append(layer)
-                self.batch_input_shape, self.built = shape, True
-            else:
-                self._stack.append(layer)
+        elif not self._stack and shape is not None:
+            self.connect_stack([layer], shape)
+            self.batch_input_shape, self.built = shape, True
+        elif not self._stack:
+            self.dtype = layer.dtype
+        self._stack.append(layer)
         self._objective = None
         self.needs_dx = True
 
@@ -137,7 +141,7 @@ class Sequential(Training, Saving, Layer):
     # ---- building -----------------------------------------------------------------
 
     def build(self, input_shape=None) -> None:
-        """Build all layers for inputs of this shape, batch axis first."""
+        """Build all layers for inputs of this shape (or these), batch axis first."""
         if not self._stack:
             raise ValueError(f"build: {self.name} has no layers. Add some first.")
         if input_shape is None:
@@ -147,170 +151,23 @@ class Sequential(Training, Saving, Layer):
                 f"build: {self.name} needs an input shape. Give the first layer "
                 "input_shape=(...), or call build((None, ...))."
             )
-        shape = tuple(input_shape)
-        self._connect_stack(self._stack, shape)
+        shape = as_shapes(input_shape)
+        self.connect_stack(self._stack, shape)
         self._built_late = self.batch_input_shape is None
         self.batch_input_shape, self.built = shape, True
 
-    def _connect_stack(self, stack, shape):
-        self._check_mask(stack)
-        first = shape
-        for layer in stack:
-            shape = layer.connect(shape)
-        self.input_shape, self.output_shape = first, shape
-        self.dtype = stack[0].dtype
-
-    def _check_mask(self, stack):
-        """Refuse at once a layer that would meet a mask it does not support."""
-        maker = None
-        for layer in stack:
-            if layer.masking == "make":
-                maker = layer
-            elif layer.masking == "consume":
-                maker = None
-            elif layer.masking == "refuse" and maker is not None:
-                raise TypeError(
-                    f"{layer.name}: {type(layer).__name__} does not support masks, but "
-                    f"{maker.name} makes one. Remove {maker.name}, or put a layer that "
-                    "consumes the mask in between."
-                )
-
-    @property
-    def masking(self):
-        """Return what the stack as a whole does with a mask."""
-        kinds = [layer.masking for layer in self._stack]
-        if "make" in kinds and "consume" not in kinds[kinds.index("make") :]:
-            return "make"
-        for kind in ("refuse", "consume"):
-            if kind in kinds:
-                return kind
-        return "pass"
-
-    def connect(self, input_shape):
-        """Build the nested model if need be, and return its output shape."""
-        if not self._stack:
-            raise ValueError(f"{self.name} has no layers.")
-        if self.built:
-            self.compute_output_shape(input_shape)
-        else:
-            self.build(input_shape)
-        return self.output_shape
-
-    def compute_output_shape(self, input_shape):
-        """Return the shape after the last layer."""
-        for layer in self._stack:
-            input_shape = layer.compute_output_shape(input_shape)
-        return input_shape
-
-    # ---- forward and backward -----------------------------------------------------
-
-    def forward(self, x, training):
-        """Pass a batch through all layers, and its mask with it."""
-        mask = self.mask
-        for layer in self._stack:
-            layer.mask = mask
-            y = layer.forward(x, training)
-            if mask is not None or layer.masking == "make":
-                mask = layer.compute_mask(x, mask)
-            if layer.activity_regularizer is not None:
-                layer.activity = y
-            x = y
-        self.output_mask = mask
-        return x
-
-    def backward(self, dy):
-        """Pass a gradient back through all layers that need it."""
-        for layer in self._learning:
-            if layer.activity_regularizer is not None:
-                own = self.buffer(f"d {layer.name}", dy.shape)
-                own[...] = dy
-                layer.activity_regularizer.add_gradient(own, layer.activity)
-                dy = own
-            dy = layer.backward(dy)
-        return dy
-
-    def compute_mask(self, x, mask):
-        """Return the mask that left the last layer."""
-        return self.output_mask
-
-    @property
-    def needs_dx(self) -> bool:
-        """Return whether somebody reads what `backward` returns."""
-        return self._needs_dx
-
-    @needs_dx.setter
-    def needs_dx(self, needed: bool) -> None:
-        """Decide how deep `backward` must go: to the lowest layer that learns."""
-        self._needs_dx = needed
-        learning = []
-        for layer in self._stack:
-            layer.needs_dx = needed
-            needed = needed or bool(layer.trainable_weights)
-            if needed:
-                learning.append(layer)
-        self._learning = learning[::-1]
-
-    # ---- weights ------------------------------------------------------------------
-
-    @property
-    def sublayers(self) -> list[Layer]:
-        """Return the layers of the stack."""
-        return self._stack
-
-    @property
-    def weights(self) -> list[Weight]:
-        """Return all weights, layer by layer, the trainable ones of a layer first."""
-        return [weight for layer in self._stack for weight in layer.weights]
-
-    @property
-    def trainable_weights(self) -> list[Weight]:
-        """Return the weights that training changes: none if the model is frozen."""
-        if not self.trainable:
-            return []
-        return [weight for layer in self._stack for weight in layer.trainable_weights]
-
-    @property
-    def non_trainable_weights(self) -> list[Weight]:
-        """Return the weights that training leaves alone."""
-        if not self.trainable:
-            return self.weights
-        return [w for layer in self._stack for w in layer.non_trainable_weights]
-
-    @property
-    def stateful(self):
-        """Return whether a layer keeps a state from batch to batch."""
-        return any(layer.stateful for layer in self._stack)
-
-    # ---- names, configuration, summary --------------------------------------------
-
-    @property
-    def input_names(self) -> list[str]:
-        """Return the name under which a dict holds the input."""
-        if not self._stack or self._built_late:
-            return [f"{self.name}_input"]
-        first = self._stack[0]
-        if isinstance(first, layers_module.InputLayer):
-            return [first.name]
-        return [f"{first.name}_input"]
-
-    @property
-    def output_names(self) -> list[str]:
-        """Return the name under which a dict holds the targets: the last layer's."""
-        return [self._stack[-1].name]
+    # ---- configuration, summary ---------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
         """Return the name and the configuration of every layer as plain values."""
         config: dict[str, Any] = {
             "name": self.name,
-            "layers": [
-                {"class_name": type(layer).__name__, "config": layer.get_config()}
-                for layer in self._stack
-            ],
+            "layers": entries_of(self._stack),
         }
         if not self.trainable:
             config["trainable"] = False
         if self._built_late:
-            config["build_input_shape"] = list(self.input_shape)
+            config["build_input_shape"] = as_lists(self.input_shape)
         return config
 
     @classmethod
@@ -327,14 +184,12 @@ class Sequential(Training, Saving, Layer):
         """
         if isinstance(config, list):
             config = {"layers": config}
-        known = {**layers_module.CLASSES, "Sequential": cls, **(custom_objects or {})}
         model = cls(name=config.get("name"), trainable=config.get("trainable", True))
-        for entry in config["layers"]:
-            made = lookup(entry["class_name"], known, "layer")
-            extra = (custom_objects,) if issubclass(made, Sequential) else ()
-            model.add(made.from_config(entry["config"], *extra))
+        for layer in layers_of(config["layers"], custom_objects):
+            model.add(layer)
         if config.get("build_input_shape"):
             model.build(config["build_input_shape"])
+            model._built_late = True
         return model
 
     def summary(self, line_length=None, positions=None, print_fn=None) -> None:

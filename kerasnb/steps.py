@@ -8,6 +8,8 @@ the batches of an epoch. Read next: `objective.py` for the loss of a batch.
 
 from __future__ import annotations
 
+import math
+
 from .compilation import Compiled
 from .data import as_array, check_inputs, one_each, standardize
 from .replay import recording
@@ -16,35 +18,38 @@ from .replay import recording
 class Steps(Compiled):
     """What a compiled model can do with one batch."""
 
-    latest_input = None
+    skip_bad_updates = False  # leave out the update of a loss that is not finite
+    _batch: tuple | None = None  # x, t, w of the latest training step
 
     # ---- one step -----------------------------------------------------------------
 
     def _train_step(self, x, t, w):
         """Update the weights on one batch; return the loss and metrics before it."""
+        self._batch = x, t, w
         values = self._learn(x, t, w)
         if self._objective.update:
-            self._update()
+            self._update(values)
         return values
 
     def _replay_step(self, feed):
         """Do the same for a feed whose batches always arrive in the same arrays."""
         size = feed.choose()
-        launches = self._recordings.get(size)
-        if launches is None:
-            with recording() as launches:
-                self._learn(*feed.gather(size))
-            self._recordings[size] = launches
-        else:
+        if size in self._recordings:
+            self._batch, launches = self._recordings[size]
             for kernel, arguments in launches:
                 kernel(*arguments)
-        self._update()
-        return self._objective.values()
+        else:
+            with recording() as launches:
+                self._batch = feed.gather(size)
+                self._learn(*self._batch)
+            self._recordings[size] = self._batch, launches
+        values = self._objective.values()
+        self._update(values)
+        return values
 
     def _learn(self, x, t, w):
         """Fill the gradients of all weights; return the loss and the metrics."""
         objective = self._objective
-        self.latest_input = x
         p = self.forward(x, True)
         values = objective.evaluate(t, p, self.output_mask, w)
         if self._penalties:
@@ -55,8 +60,10 @@ class Steps(Compiled):
                 self._add_penalty_gradients()
         return values
 
-    def _update(self):
+    def _update(self, values):
         """Let the optimizer and the constraints change the weights."""
+        if self.skip_bad_updates and not math.isfinite(values[0]):
+            return
         self.optimizer.update(self._parameters.value, self._parameters.grad)
         for weight in self._constrained:
             weight.constraint.project(weight.value)

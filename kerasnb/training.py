@@ -264,11 +264,11 @@ class Training(Evaluation):
 
     def _run(self, told, feed, held_out, epochs):
         """Run all epochs; whatever ends them, the callbacks hear of the end."""
-        told.on_train_begin()
-        self.stop_training = False
         self._recordings = {}
         validation = held_out if isinstance(held_out, Feed) else Feed()
         try:
+            told.on_train_begin()
+            self.stop_training = False
             with _InterruptFlag() as interrupt, feed, validation:
                 for epoch in epochs:
                     self._objective.reset_states()
@@ -279,12 +279,14 @@ class Training(Evaluation):
                         values = self._validate(held_out, feed, epoch == epochs[-1])
                         names = ("val_" + name for name in self.metrics_names)
                         logs.update(zip(names, values))
+                    if interrupt.seen:
+                        self.stop_training = True
                     told.on_epoch_end(epoch, logs)
                     self.history.interrupted = interrupt.seen
-                    if self.stop_training or interrupt.seen or feed.exhausted:
+                    if self.stop_training or feed.exhausted:
                         break
         finally:
-            self._recordings = {}
+            self._recordings, self._batch = {}, None
             told.on_train_end()
 
     def _run_epoch(self, told, feed, epoch, epochs, interrupt):

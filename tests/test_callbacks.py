@@ -1,4 +1,3 @@
-import copy
 import csv
 import io
 import json
@@ -11,13 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rehearsal import TRACE, Clock, Model, Recorder, StopAt, train
 
 from kerasnb import callbacks as callbacks_module
 from kerasnb import progress
 from kerasnb.callbacks import (
     HOOKS,
     BaseLogger,
-    Callback,
     CallbackList,
     History,
     LambdaCallback,
@@ -30,107 +29,11 @@ class Terminal(io.StringIO):
         return True
 
 
-class Clock:
-    def __init__(self):
-        self.now = 100.0
-
-    def __call__(self):
-        return self.now
-
-    def tick(self):
-        self.now += 1
-
-
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(progress, "clock", clock)
-    monkeypatch.setattr(callbacks_module, "clock", clock)
     return clock
-
-
-class Model:
-    """Something that can be told to stop, and that cannot be pickled."""
-
-    def __init__(self):
-        self.stop_training = False
-        self.secret = lambda: None
-
-
-class Recorder(Callback):
-    """Writes down every hook with a copy of its logs."""
-
-    def __init__(self, calls, name=None):
-        self.calls = calls
-        self.name = name
-
-    def note(self, hook, *arguments):
-        who = () if self.name is None else (self.name,)
-        self.calls.append((*who, hook, *copy.deepcopy(arguments)))
-
-    def on_train_begin(self, logs=None):
-        self.note("on_train_begin", logs)
-
-    def on_train_end(self, logs=None):
-        self.note("on_train_end", logs)
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.note("on_epoch_begin", epoch, logs)
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.note("on_epoch_end", epoch, logs)
-
-    def on_batch_begin(self, batch, logs=None):
-        self.note("on_batch_begin", batch, logs)
-
-    def on_batch_end(self, batch, logs=None):
-        self.note("on_batch_end", batch, logs)
-
-
-class StopAt(Callback):
-    def __init__(self, batch):
-        self.last = batch
-
-    def on_batch_end(self, batch, logs=None):
-        self.model.stop_training = batch == self.last
-
-
-def train(callbacks, batches, epochs=1, validation=None, pace=None, **params):
-    """Announce what `fit` announces; `batches` holds (size, loss, acc)."""
-    names = ["loss", "acc"]
-    model = Model()
-    params = {
-        "epochs": epochs,
-        "samples": sum(size for size, *_ in batches),
-        "steps": len(batches),
-        "verbose": 1,
-        "metrics": names + ["val_" + name for name in names if validation],
-        **params,
-    }
-    told = CallbackList(callbacks, model, params)
-    told.on_train_begin()
-    for epoch in range(epochs):
-        told.on_epoch_begin(epoch)
-        for batch, (size, *values) in enumerate(batches):
-            logs = {"batch": batch, "size": size}
-            told.on_batch_begin(batch, logs)
-            if pace is not None:
-                pace()
-            logs.update(zip(names, values))
-            told.on_batch_end(batch, logs)
-            if model.stop_training:
-                break
-        logs = {}
-        if validation and not model.stop_training:
-            logs.update(zip(["val_loss", "val_acc"], validation))
-        told.on_epoch_end(epoch, logs)
-        if model.stop_training:
-            break
-    told.on_train_end()
-    return model
-
-
-TRACE = [(2, 2.0, 0.5), (2, 2.0, 0.5), (1, 1.0, 0.5)]
 
 
 # ---- reference: the order of hooks and what they receive --------------------------
@@ -159,88 +62,12 @@ def test_the_trace_of_the_specification():
     assert list(calls[-2][2]) == ["val_loss", "val_acc", "loss", "acc"]
 
 
-def test_callbacks_are_called_in_list_order():
-    calls = []
-    train([Recorder(calls, "a"), Recorder(calls, "b")], TRACE[:1])
-    hooks = "train_begin epoch_begin batch_begin batch_end epoch_end train_end"
-    assert [call[:2] for call in calls] == [
-        (name, "on_" + hook) for hook in hooks.split() for name in "ab"
-    ]
-
-
-@pytest.mark.parametrize("hook", HOOKS)
-def test_one_dictionary_is_shared_by_all_callbacks(hook):
-    """What one callback adds, the later ones see: the same object."""
-    seen = []
-    first = LambdaCallback(**{hook: lambda *given: given[-1].update(lr=0.1)})
-    second = LambdaCallback(**{hook: lambda *given: seen.append(given[-1])})
-    third = LambdaCallback(**{hook: lambda *given: seen.append(given[-1])})
-    told = CallbackList([first, second, third])
-    index = () if "train" in hook else (0,)
-    getattr(told, hook)(*index)
-    assert seen[0] is seen[1]
-    assert seen[0] == {"lr": 0.1}
-    logs = {}
-    getattr(told, hook)(*index, logs)
-    assert seen[2] is logs
-
-
 def test_an_added_key_reaches_history():
     lr = LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(lr=0.5**epoch))
     history = History()
     train([BaseLogger(), lr, history], TRACE, epochs=3)
     assert history.history["lr"] == [1.0, 0.5, 0.25]
     assert list(history.history) == ["loss", "acc", "lr"]
-
-
-def test_model_and_params_are_set_before_training():
-    seen = []
-
-    class Looks(Callback):
-        def on_train_begin(self, logs=None):
-            seen.append((self.model, self.params, self.validation_data))
-
-    model, params = Model(), {"epochs": 3}
-    CallbackList([Looks()], model, params).on_train_begin()
-    assert seen == [(model, params, None)]
-    assert seen[0][0] is model
-
-
-def test_only_filled_hooks_are_called():
-    """Neither the base class nor an unfilled hook takes part in a batch."""
-
-    class OnlyEpochs(Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            pass
-
-    callbacks = [Callback(), OnlyEpochs(), History(), BaseLogger()]
-    told = CallbackList(callbacks)
-    assert list(told) == callbacks
-    filled = {name: len(hooks) for name, hooks in told._hooks.items()}
-    assert filled == {
-        "on_train_begin": 1,
-        "on_train_end": 0,
-        "on_epoch_begin": 1,
-        "on_epoch_end": 3,
-        "on_batch_begin": 0,
-        "on_batch_end": 1,
-    }
-
-
-def test_hooks_inherited_or_set_on_the_object_count_as_filled():
-    calls = []
-
-    class Child(Recorder):
-        pass
-
-    late = Callback()
-    late.on_train_begin = lambda logs: setattr(
-        late, "on_batch_end", lambda batch, logs: calls.append(("late",))
-    )
-    told = CallbackList([Child(calls), late])
-    told.on_train_begin()
-    told.on_batch_end(0, {})
-    assert [call[0] for call in calls] == ["on_train_begin", "on_batch_end", "late"]
 
 
 def test_a_callback_can_stop_the_training():
@@ -487,6 +314,24 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["taken"]
 
 
+def test_history_goes_on_from_its_state():
+    """Two halves of a training make the history of the whole."""
+    whole, first, second = History(), History(), History()
+    values = [{"loss": 3.0}, {"loss": 2.0, "val_loss": 1.0}, {"loss": 1.0}]
+    for epoch, logs in enumerate(values):
+        whole.on_epoch_end(epoch, logs)
+        half = first if epoch < 2 else second
+        if epoch == 2:
+            second.set_state(first.get_state())
+            second.on_train_begin()
+        half.on_epoch_end(epoch, logs)
+    assert second.epoch == whole.epoch
+    np.testing.assert_equal(second.history, whole.history)
+    assert first.epoch == [0, 1]
+    second.on_train_begin()
+    assert second.epoch == []
+
+
 def test_history_is_pickled_without_the_model():
     """The model in this test cannot be pickled at all."""
     history = History()
@@ -528,65 +373,15 @@ def test_lambda_callback_keeps_extra_keywords_as_attributes():
     assert [name for name in HOOKS if told._hooks[name]] == ["on_train_end"]
 
 
-# ---- slow hooks -------------------------------------------------------------------
-
-
-def slow_training(clock, hook_seconds, update_seconds, hook="on_batch_end", **kwargs):
-    def wait(batch, logs):
-        clock.now += hook_seconds
-
-    def update():
-        clock.now += update_seconds
-
-    train([LambdaCallback(**{hook: wait})], TRACE * 4, pace=update, **kwargs)
-
-
-@pytest.mark.parametrize("hook", ["on_batch_begin", "on_batch_end"])
-def test_hooks_slower_than_the_update_are_warned_about_once(clock, hook):
-    with pytest.warns(UserWarning, match=rf"{hook} hooks .* slow: 0\.250 s") as caught:
-        slow_training(clock, 0.25, 0.05, hook, epochs=3)
-    assert len(caught) == 1
-    assert "update of a batch takes 0.050 s" in str(caught[0].message)
-
-
-@pytest.mark.parametrize("hook_seconds, update_seconds", [(0.09, 0.01), (0.2, 0.3)])
-def test_quick_hooks_and_slow_updates_are_not(clock, hook_seconds, update_seconds):
-    """Both limits count: a tenth of a second, and 95 % of the update."""
-    slow_training(clock, hook_seconds, update_seconds)  # a warning is an error here
-
-
-def test_a_single_slow_batch_is_forgiven(clock):
-    """The median of the last ten batches is judged."""
-    seconds = iter([0.01] * 3 + [50.0] + [0.01] * 8)
-
-    def wait(batch, logs):
-        clock.now += next(seconds)
-
-    train([LambdaCallback(on_batch_end=wait)], TRACE * 4, pace=clock.tick)
-
-
-def test_the_clock_is_not_read_without_hooks_around_batches(monkeypatch):
-    """A training with only our own callbacks pays for no clock."""
-    told = CallbackList([BaseLogger(), History()], None, {"metrics": ["loss"]})
-    told.on_train_begin()
-    told.on_epoch_begin(0)
-    monkeypatch.setattr(callbacks_module, "clock", None)
-    told.on_batch_begin(0, {"batch": 0, "size": 1})
-    told.on_batch_end(0, {"batch": 0, "size": 1, "loss": 1.0})
-    monkeypatch.undo()
-    told = CallbackList([LambdaCallback(on_batch_end=max)])
-    monkeypatch.setattr(callbacks_module, "clock", None)
-    with pytest.raises(TypeError, match="not callable"):
-        told.on_batch_begin(0, {"batch": 0, "size": 1})
+def test_every_callback_can_be_imported_from_here():
+    """Whatever module holds it, Keras has it in `callbacks`."""
+    for name in callbacks_module.__all__:
+        made = getattr(callbacks_module, name)
+        if name not in ("HOOKS", "CallbackList"):
+            assert issubclass(made, callbacks_module.Callback)
 
 
 # ---- errors -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("wrong", [History, max, "history", None])
-def test_only_callback_objects_are_accepted(wrong):
-    with pytest.raises(TypeError, match="expected instances of Callback, got"):
-        CallbackList([wrong])
 
 
 def test_an_unknown_count_mode_is_refused():

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kerasnb import checks, layer, random
+from kerasnb import check_layer, checks, layer, layers, random
 from kerasnb.activations import ActivationFunction
 from kerasnb.losses import Loss
 from kerasnb.optimizer import Optimizer
@@ -93,6 +93,44 @@ def test_frozen_layers_and_codes_leave_gradients_out():
     report = checks.check_layer(Gain(), (2,), x=codes)
     names = [f.what for f in report.findings]
     assert "gradient of x" not in names and "gradient of gain" in names
+
+
+def test_several_inputs_and_outputs_are_checked_as_one():
+    """A list of shapes stands for a list of arrays; mistakes show as ever."""
+    assert check_layer(layers.Add(), [(3,), (3,)]).passed
+    codes = [np.arange(6).reshape(3, 2), np.ones((3, 2), int)]
+    report = check_layer(layers.Concatenate(), [(2,), (2,)], x=codes)
+    assert "gradient of x" not in [finding.what for finding in report.findings]
+    heads = [layers.Dense(2), layers.Activation("tanh")]
+    report = check_layer(layers.Fork(heads), (3,))
+    assert report.passed and "gradient of kernel" in str(report)
+
+    class Greedy(layers.Add):
+        def merge(self, xs):
+            xs[1][...] = 0
+            return super().merge(xs)
+
+        def unmerge(self, dy):
+            return [dy, -dy]
+
+    report = check_layer(Greedy(), [(3,), (3,)], raise_on_failure=False)
+    assert list(failures(report)) == ["forward keeps x"]
+
+    class Careless(layers.Add):
+        def unmerge(self, dy):
+            return [dy, -dy]
+
+    report = check_layer(Careless(), [(3,), (3,)], raise_on_failure=False)
+    assert list(failures(report)) == ["gradient of x"]
+
+    class Destroying(layers.Fork):
+        def backward(self, dy):
+            dx = super().backward(dy)
+            dy[1][...] = 0
+            return dx
+
+    report = check_layer(Destroying(heads), (3,), raise_on_failure=False)
+    assert list(failures(report)) == ["backward keeps dy"]
 
 
 class Noisy(Gain):

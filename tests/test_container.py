@@ -3,7 +3,6 @@ import errno
 import io
 import json
 import os
-import pathlib
 import stat
 import subprocess
 import sys
@@ -16,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from kerasnb import container
-from kerasnb.container import DamagedFile, read_container, replacing, write_container
+from kerasnb import container, files
+from kerasnb.container import DamagedFile, read_container, write_container
+from kerasnb.files import replacing
 
 DTYPES = [np.dtype(order + code) for code in container.WORDS for order in "<>"]
 
@@ -200,7 +200,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(saved, monkeypatch, kin
     name, fail, error, reason = FAILURES[kind]
     before = saved.read_bytes()
     with monkeypatch.context() as patch:
-        where = container if name == "open" else os
+        where = files if name == "open" else os
         patch.setattr(where, name, fail, raising=False)
         message = f"cannot write .*model.knb: {reason}. What was there before is unch"
         with pytest.raises(error, match=message):
@@ -273,13 +273,11 @@ def test_a_folder_that_cannot_be_synced_is_no_failure(path, monkeypatch):
 
 
 KILLED_SAVES = """
-    import importlib.util, os, signal, sys, time
+    import os, signal, sys, time
     import numpy as np
+    from kerasnb import container
 
-    source, path = sys.argv[1:]
-    spec = importlib.util.spec_from_file_location("container", source)
-    container = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(container)
+    path = sys.argv[1]
 
     def save(step):
         array = np.full(50_000, step, np.int64)
@@ -313,7 +311,7 @@ KILLED_SAVES = """
 def test_after_a_kill_the_newest_file_loads(path):
     """kill -9 at any moment loses at most the save that was under way."""
     code = textwrap.dedent(KILLED_SAVES)
-    command = [sys.executable, "-W", "ignore", "-c", code, container.__file__, path]
+    command = [sys.executable, "-W", "ignore", "-c", code, path]
     subprocess.run(command, check=True, timeout=60)
 
 
@@ -561,9 +559,3 @@ def test_strings_longer_than_what_is_read_are_not_written(path):
     with pytest.raises(ValueError, match="at most 8388608 can be stored"):
         write_container(path, {}, {"a": "x" * container.LONGEST_HEADER})
     assert os.listdir(path.parent) == []
-
-
-def test_the_module_stands_alone():
-    """Its only imports are the standard library and NumPy: the kill test needs it."""
-    source = pathlib.Path(container.__file__).read_text()
-    assert "from ." not in source and "import numba" not in source

@@ -191,6 +191,7 @@ def test_a_layer_is_rebuilt_from_its_configuration(name):
         "ActivityRegularization": (0.1, 0.2),
         "Masking": (3.0,),
         "InputLayer": ((3,),),
+        "Fork": ([layers.Dense(2), layers.Dense(3)],),
     }.get(name, ())
     layer = layers.get(name)(*arguments)
     clone = layers.get(name).from_config(layer.get_config())

@@ -87,7 +87,7 @@ def test_pop_takes_the_last_layer_and_training_goes_on():
     assert len(model.trainable_weights) == 4
     for _ in range(2):
         model.pop()
-    assert model.layers == []
+    assert model.layers == [] and model.output_names == ["sequential_1"]
     with pytest.raises(TypeError, match="no layers"):
         model.pop()
 
@@ -162,6 +162,41 @@ def test_models_nest_and_train_as_if_flat(float64):
         model.fit(x, y, batch_size=4, epochs=3, shuffle=False, verbose=0)
     for a, b in zip(flat.get_weights(), nested.get_weights()):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_frozen_model_inside_a_model_is_not_gone_through():
+    """Nothing in it learns, so no gradient is sent down there."""
+    inner = Sequential([Dense(4, input_shape=(3,)), Dense(2)])
+    inner.trainable = False
+    outer = Sequential([inner, Dense(1)])
+    outer.needs_dx = False
+    assert not inner.layers[1].needs_dx and not outer.layers[1].needs_dx
+    assert not inner.needs_dx
+    inner.trainable = True
+    outer.needs_dx = False
+    assert inner.layers[1].needs_dx and outer.layers[1].needs_dx
+
+
+def test_a_built_model_keeps_to_its_input_shape():
+    """Within another model and when called; unknown sizes fit every size."""
+    inner = Sequential([Activation("relu", input_shape=(None, 3))])
+    assert Sequential([inner, Dense(1)]).output_shape == (None, None, 1)
+    outer = Sequential([Dense(3, input_shape=(5, 2)), inner])
+    assert outer.output_shape == (None, 5, 3)
+    with pytest.raises(ValueError, match=r"expected input of shape \(batch, None, 3\)"):
+        Sequential([Dense(4, input_shape=(5, 2)), inner])
+    with pytest.raises(ValueError, match=r"dense_2: expected.*\(batch, 2\), got"):
+        outer.layers[0](np.ones((1, 5, 3)))
+
+
+def test_a_refused_build_builds_nothing():
+    """A right shape works afterwards."""
+    model = Sequential([Dense(4), Flatten()])
+    with pytest.raises(ValueError, match="at least 3 axes"):
+        model.build((None, 3))
+    assert not model.built and model.weights == []
+    model.build((None, 2, 5))
+    assert model.output_shape == (None, 8)
 
 
 def test_a_layer_shared_by_two_models_trains_in_both():
@@ -255,6 +290,7 @@ def test_summary_cuts_long_names_and_groups_thousands():
             "flatten_1: Flatten does not support masks, but masking_1 makes one",
         ),
         (lambda: Sequential().build((None, 3)), ValueError, "has no layers"),
+        (lambda: Sequential().connect((None, 3)), ValueError, "has no layers"),
         (lambda: Sequential([Dense(3)]).build(), ValueError, "needs an input shape"),
         (lambda: Sequential([Dense(3)]).summary(), ValueError, "is not built"),
     ],

@@ -3,8 +3,9 @@ Kernels: the compiled functions that do the arithmetic, and the contract they ke
 
 - Outputs come first, then inputs, then numbers. A kernel fills its outputs completely,
   returns nothing, and never changes an input. Backward kernels overwrite as well: a
-  Sequential uses every value once, so nothing accumulates (a regularizer's gradient,
-  which is added to a weight's, says so).
+  stack uses every value once, and layers side by side add up their gradients at the
+  end, so nothing accumulates (a regularizer's gradient, which is added to a weight's,
+  says so).
 - Arrays are C-contiguous and of one float dtype, float32 or float64. Checks happen in
   the layers, before any launch: an index out of range here is silent.
 - The same bits come out for any number of threads: every output belongs to one turn of
