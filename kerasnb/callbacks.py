@@ -18,11 +18,13 @@ from typing import Any
 from .callback import HOOKS, Callback, CallbackList
 from .files import write_whole
 from .loggers import CSVLogger, PlotHistory, RemoteMonitor
+from .metrics import METRICS
 from .monitors import (
     EarlyStopping,
     LearningRateScheduler,
     ModelCheckpoint,
     ReduceLROnPlateau,
+    logged_name,
 )
 from .probe import TerminateOnNaN
 from .progress import Progbar, RunningMeans, write
@@ -82,6 +84,27 @@ class BaseLogger(Callback):
             logs.update(self.means.items())
 
 
+class Curves(dict):
+    """
+    Names and their lists of values; other names for the same quantity work too.
+
+    Examples
+    --------
+    >>> curves = Curves(acc=[0.5], val_mean_squared_error=[2.0])
+    >>> curves["accuracy"], curves["val_mse"]
+    ([0.5], [2.0])
+    """
+
+    def __missing__(self, name: str) -> list:
+        head = "val_" if name.startswith("val_") else ""
+        word = name.removeprefix(head)
+        full = METRICS[word].name if word in METRICS else word
+        found = logged_name(head + full, self)
+        if found is None:
+            raise KeyError(f"{name}: there are {', '.join(self) or 'no values yet'}")
+        return self[found]
+
+
 class History(Callback):
     """
     What `fit` returns: every logged value of every epoch.
@@ -91,7 +114,8 @@ class History(Callback):
     epoch : list of int
         Numbers of the epochs, from 0.
     history : dict of str to list of float
-        One value an epoch under each name; NaN where an epoch had none.
+        One value an epoch under each name; NaN where an epoch had none. 'accuracy'
+        finds 'acc', 'mse' finds 'mean_squared_error'.
     interrupted : bool
         Whether Ctrl-C ended the training.
 
@@ -110,14 +134,14 @@ class History(Callback):
 
     def __init__(self) -> None:
         self.epoch: list[int] = []
-        self.history: dict[str, list] = {}
+        self.history = Curves()
         self.interrupted = False
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Forget an earlier training."""
         self.interrupted = False
         if self.starts_anew():
-            self.epoch, self.history = [], {}
+            self.epoch, self.history = [], Curves()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Write down all that is in the logs."""

@@ -22,6 +22,7 @@ class Compiled(Layer):
     """What `compile` does for a model; `Training` goes on from here."""
 
     optimizer = loss = target_tensors = None
+    combines_weights = False  # True: class_weight times sample_weight
     _objective: Objective | Objectives | None = None
     _parameters: Parameters | None = None
 

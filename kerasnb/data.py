@@ -389,20 +389,22 @@ def _weigh_classes(class_weight, targets, weights, model):
         if one is None or t is None:
             joined.append(w)
             continue
-        from_classes = class_weights_to_samples(one, t, part.sparse)
+        from_classes = class_weights_to_samples(one, t, part.sparse, name)
         if w is None:
             w = from_classes
+        elif model.combines_weights:
+            w = w * from_classes
         else:
             warnings.warn(
-                "fit: class_weight is ignored because sample_weight is given. Multiply "
-                "the two yourself and pass the product as sample_weight.",
+                "fit: class_weight is ignored because sample_weight is given. Set "
+                "model.combines_weights = True to multiply the two.",
                 stacklevel=4,
             )
         joined.append(w)
     return joined
 
 
-def class_weights_to_samples(class_weight, y, sparse: bool) -> np.ndarray:
+def class_weights_to_samples(class_weight, y, sparse: bool, name: str) -> np.ndarray:
     """
     Return one weight per sample from weights per class.
 
@@ -426,11 +428,12 @@ def class_weights_to_samples(class_weight, y, sparse: bool) -> np.ndarray:
     one_hot = y.ndim == 2 and y.shape[1] > 1
     labels = np.argmax(y, axis=1) if one_hot else y.reshape(-1)
     present, where = np.unique(labels, return_inverse=True)
-    missing = [int(label) for label in present if label not in class_weight]
+    missing = [f"{label:g}" for label in present if label not in class_weight]
     if missing:
+        more = ", ..." if len(missing) > 5 else ""
         raise ValueError(
-            f"class_weight: no weight for class {', '.join(map(str, missing))}, which "
-            "occurs in the targets."
+            f"class_weight: no weight for class {', '.join(missing[:5])}{more}, which "
+            f"occurs in the targets of {name}."
         )
     table = np.array([class_weight[label] for label in present.tolist()], np.float32)
     return table[where.reshape(-1)]

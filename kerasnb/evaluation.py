@@ -212,7 +212,7 @@ class Evaluation(Steps):
 
     def predict_proba(self, x, batch_size=32, verbose=0):
         """Return `predict`, and warn if a value lies outside [0, 1]."""
-        p = self.predict(x, batch_size, verbose)
+        p = self._single_prediction("predict_proba", x, batch_size, verbose)
         if p.min() < 0 or p.max() > 1:
             warnings.warn(
                 "predict_proba: some values lie outside [0, 1]. The last layer may "
@@ -229,10 +229,18 @@ class Evaluation(Steps):
         -------
         int64 array without the last axis, or int32 array with a last axis of one
         """
-        p = self.predict(x, batch_size, verbose)
+        p = self._single_prediction("predict_classes", x, batch_size, verbose)
         if p.shape[-1] > 1:
             return p.argmax(axis=-1)
         return (p > 0.5).astype(np.int32)
+
+    def _single_prediction(self, call, x, batch_size, verbose):
+        if len(self.output_names) > 1:
+            raise ValueError(
+                f"{call}: works for a model with one output, this one has "
+                f"{', '.join(self.output_names)}. Use predict, which returns a list."
+            )
+        return self.predict(x, batch_size, verbose)
 
     # ---- what came as data --------------------------------------------------------
 

@@ -218,6 +218,11 @@ class Layer:
             )
         return None if self.masking == "consume" else maker
 
+    def reset_states(self) -> None:
+        """Forget what a stateful layer, or one inside, keeps from batch to batch."""
+        for layer in self.sublayers:
+            layer.reset_states()
+
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain values."""
         config: dict[str, Any] = {"name": self.name, "trainable": self.trainable}

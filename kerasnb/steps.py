@@ -53,7 +53,7 @@ class Steps(Compiled):
         p = self.forward(x, True)
         values = objective.evaluate(t, p, self.output_mask, w)
         if self._penalties:
-            values[0] += self._penalty()
+            values[0] += self.penalty()
         if objective.update:
             self.backward(objective.gradient(p))
             if self._penalties:
@@ -73,11 +73,15 @@ class Steps(Compiled):
         p = self.forward(x, False)
         values = self._objective.evaluate(t, p, self.output_mask, w)
         if self._penalties:
-            values[0] += self._penalty()
+            values[0] += self.penalty()
         return values
 
-    def _penalty(self):
-        """Return the sum of all penalties on weights and activities."""
+    def penalty(self):
+        """
+        Return the sum of the penalties on weights and on the latest activities.
+
+        The loss contains it; the loss of the data alone is what is left without it.
+        """
         total = sum(w.regularizer(w.value) for w in self._penalized_weights)
         for layer in self._penalized_layers:
             total += layer.activity_regularizer(layer.activity)

@@ -73,7 +73,8 @@ class Training(Evaluation):
             suits files.
         class_weight : dict, optional
             Class number -> weight of its samples, in training only; with several
-            outputs a dict of such dicts by output name.
+            outputs a dict of such dicts by output name. Beside `sample_weight` it is
+            ignored, as in Keras, unless `model.combines_weights` is set.
         sample_weight : array-like, optional
             One weight per sample, or per time step in temporal mode.
         initial_epoch : int
@@ -283,7 +284,7 @@ class Training(Evaluation):
                         self.stop_training = True
                     told.on_epoch_end(epoch, logs)
                     self.history.interrupted = interrupt.seen
-                    if self.stop_training or feed.exhausted:
+                    if self.stop_training or interrupt.seen or feed.exhausted:
                         break
         finally:
             self._recordings, self._batch = {}, None

@@ -15,7 +15,7 @@ import kerasnb
 from kerasnb import Sequential
 from kerasnb.callbacks import LambdaCallback
 from kerasnb.generators import Sequence
-from kerasnb.layers import Dense
+from kerasnb.layers import Dense, Layer
 
 
 class Slices(Sequence):
@@ -208,6 +208,60 @@ def test_an_autoencoder_needs_no_y():
     assert model.evaluate(x, verbose=0) == 0
 
 
+class Running(Layer):
+    """Adds up what it has seen, from batch to batch."""
+
+    stateful = True
+
+    def build(self, input_shape):
+        """Begin with nothing."""
+        self.reset_states()
+
+    def reset_states(self):
+        """Forget."""
+        self.total = 0.0
+
+    def forward(self, x, training):
+        """Return the sum of all inputs so far."""
+        self.total += float(x.sum())
+        return np.full_like(x, self.total)
+
+    def backward(self, dy):
+        """Nobody asks."""
+        return dy
+
+
+def stateful_model():
+    """Return a model for batches of two."""
+    model = Sequential([Running(batch_input_shape=(2, 1))])
+    model.compile("sgd", "mse")
+    return model
+
+
+def test_a_stateful_model_takes_batches_of_its_own_size():
+    """By default; other sizes must divide the number of samples."""
+    model, x = stateful_model(), np.ones((6, 1))
+    assert model.predict(x)[:, 0].tolist() == [2, 2, 4, 4, 6, 6]
+    model.reset_states()
+    assert model.predict(x[:2])[:, 0].tolist() == [2, 2]
+    model.reset_states()
+    assert model.predict(x, batch_size=3)[:, 0].tolist() == [3, 3, 3, 6, 6, 6]
+    assert model.predict(x[:1], batch_size=3)[:, 0].tolist() == [7]
+    for call in (model.fit, model.evaluate):
+        with pytest.raises(ValueError, match="multiple of batch_size=4, got 6"):
+            call(x, x, batch_size=4)
+    with pytest.raises(ValueError, match="multiple of batch_size=4, got 6"):
+        model.predict(x, batch_size=4)
+
+
+def test_shuffling_a_stateful_model_is_warned_about():
+    """Its batches belong together."""
+    model, x = stateful_model(), np.ones((6, 1))
+    with pytest.warns(UserWarning, match="shuffle is on"):
+        model.fit(x, x, verbose=0)
+    model.fit(x, x, verbose=0, shuffle=False)
+
+
 # ---- files ------------------------------------------------------------------------
 
 
@@ -326,7 +380,7 @@ def test_a_long_fit_on_a_generator_does_not_grow(workers):
     """Many steps take no more memory than few."""
     model = Sequential([Dense(1, input_shape=(4,))])
     model.compile("sgd", "mse")
-    steps = 200 if numba.config.DISABLE_JIT else 10_000
+    steps = 200 if numba.config.DISABLE_JIT else 20_000
 
     def batches():
         while True:
@@ -477,6 +531,22 @@ def test_y_and_target_tensors_exclude_each_other():
     for call in (model.fit, model.train_on_batch, model.evaluate):
         with pytest.raises(ValueError, match="compiled with target_tensors"):
             call(X, Y)
+
+
+def test_class_weight_and_sample_weight_are_multiplied_on_request():
+    """A switch of the model."""
+    w, table = np.linspace(0.5, 1, len(X)), {0: 2.0, 1: 1.0, 2: 0.5}
+    product = w * [table[k] for k in Y.argmax(axis=1)]
+    a, b = make_model(), make_model()
+    a.combines_weights = True
+    for model, settings in (
+        (a, {"sample_weight": w, "class_weight": table}),
+        (b, {"sample_weight": product}),
+    ):
+        kerasnb.set_seed(1)
+        model.fit(X, Y, 6, verbose=0, **settings)
+    for left, right in zip(a.get_weights(), b.get_weights()):
+        np.testing.assert_allclose(left, right, rtol=1e-5)
 
 
 def test_class_weight_beside_sample_weight_is_warned_about():
