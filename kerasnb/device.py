@@ -25,7 +25,9 @@ from .version import __version__
 ops = types.SimpleNamespace()
 """The kernels of the device in use, by name."""
 
-_state = types.SimpleNamespace(device=None, floatx="float32", epsilon=1e-7)
+_state = types.SimpleNamespace(
+    device=None, floatx="float32", epsilon=1e-7, image_data_format="channels_last"
+)
 
 
 def kernels_of(device):
@@ -86,6 +88,21 @@ def set_floatx(name):
 def epsilon():
     """Return the fuzz factor that keeps divisions and logarithms finite (1e-7)."""
     return _state.epsilon
+
+
+def image_data_format():
+    """Return where layers expect the channels of images: 'channels_last' or first."""
+    return _state.image_data_format
+
+
+def set_image_data_format(name):
+    """Choose 'channels_last' (default) or 'channels_first' for layers made later."""
+    if name not in ("channels_last", "channels_first"):
+        raise ValueError(
+            "set_image_data_format: expected 'channels_last' or 'channels_first', got "
+            f"{name!r}."
+        )
+    _state.image_data_format = name
 
 
 def aligned_zeros(size, dtype):

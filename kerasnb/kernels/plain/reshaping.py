@@ -38,6 +38,20 @@ def gather_rows(y, x, index):
 
 
 @kernel
+def swap_axes(y, x):
+    """
+    y[n, b, a] = x[n, a, b]
+
+    y (N, B, A) out    x (N, A, B)
+    """
+    N, B, A = y.shape
+    for n in prange(N):
+        for b in range(B):
+            for a in range(A):
+                y[n, b, a] = x[n, a, b]
+
+
+@kernel
 def repeat_forward(y, x):
     """
     y[n, t, d] = x[n, d]
