@@ -160,7 +160,7 @@ class Spatial(Layer):
         return first
 
     def five(self, shape: Shape) -> Shape:
-        """Return a shape with the channels last and axes of one in front of the rest."""
+        """Return a shape with the channels last, with five axes."""
         return (shape[0], *(1,) * (MOST_AXES - self.rank), *shape[1:])
 
     def three(self, per_axis: tuple[int, ...], filling: int = 1) -> tuple[int, ...]:

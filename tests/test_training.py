@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import kerasnb
 from kerasnb import Sequential, losses
 from kerasnb.callbacks import Callback, LambdaCallback
-from kerasnb.layers import Dense, Dropout, Masking
+from kerasnb.layers import Activation, Dense, Dropout, Masking
 
 
 def make_data(samples=23, features=4, classes=3):
@@ -281,6 +281,33 @@ def test_temporal_weights_count_per_step(float64):
     rows = ((model.predict(x) - y) ** 2).mean(-1)
     expected = (rows * w).sum() / (w != 0).sum()
     assert model.test_on_batch(x, y, w) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_temporal_weight_of_zero_is_a_masked_step():
+    """The same loss and the same update."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 5, 4, 2))
+    present = rng.random((5, 4)) < 0.6
+    x *= present[..., None]
+    models = []
+    for masked in (True, False):
+        kerasnb.set_seed(1)
+        layers = [Dense(3, "tanh"), Dense(2)]
+        if masked:
+            model = Sequential([Masking(input_shape=(4, 2)), *layers])
+            model.compile("sgd", "mse")
+            w = None
+        else:
+            model = Sequential([Activation("linear", input_shape=(4, 2)), *layers])
+            model.compile("sgd", "mse", sample_weight_mode="temporal")
+            w = present
+        losses_seen = [model.train_on_batch(x, y, w) for _ in range(3)]
+        models.append((losses_seen, [layer.get_weights() for layer in layers]))
+    (loss, weights), (other_loss, other_weights) = models
+    np.testing.assert_allclose(loss, other_loss, rtol=1e-5)
+    for ours, others in zip(weights, other_weights):
+        for a, b in zip(ours, others):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
 # ---- what is reported -------------------------------------------------------------

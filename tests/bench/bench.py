@@ -32,10 +32,10 @@ sys.path[:0] = [str(HERE), str(HERE / "peers")]
 from models import MODELS  # noqa: E402
 from worker import MODULES  # noqa: E402
 
-PARTS = ("steps", "start", "memory", "products")
-PRODUCTS = "print(json.dumps(peak.measure_products()))"
+PARTS = ("steps", "start", "memory", "products", "feeds")
 LONGEST_ANSWER = 600.0  # seconds before a silent worker is given up
 MOST_MEMORY = 1.5  # times data + 4 x parameters
+MOST_FEEDING = 5.0  # per cent that a Sequence may cost over arrays
 PROMISED_PRODUCT = [128, 784, 512]
 LEAST_OF_PEAK = 80.0  # per cent
 LONGEST_ONE = 60.0  # microseconds
@@ -221,17 +221,18 @@ def measure_memory(name: str, peers: List[str], rows: Results) -> None:
                 attempt(rows[peer], lambda: train(peer))
 
 
-def measure_products() -> Dict[str, Any]:
-    """What `peak.py` says of the product kernels and this machine, in GFLOP/s."""
+def measured(module: str, function: str) -> Dict[str, Any]:
+    """What a function of a neighbouring file returns, in a process of its own."""
+    code = f"import json, {module}; print(json.dumps({module}.{function}()))"
     finished = subprocess.run(
-        [python_of("kerasnb"), "-c", "import json, peak; " + PRODUCTS],
+        [python_of("kerasnb"), "-c", code],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), str(ROOT)])},
         capture_output=True,
         text=True,
     )
     if finished.returncode:
-        return {"note": finished.stderr.strip().split("\n")[-1], "rows": []}
-    return {"rows": json.loads(finished.stdout.strip().split("\n")[-1])}
+        return {"note": finished.stderr.strip().split("\n")[-1]}
+    return {"found": json.loads(finished.stdout.strip().split("\n")[-1])}
 
 
 # The report ---------------------------------------------------------------------------
@@ -309,10 +310,32 @@ def products_table(products: Dict[str, Any]) -> str:
         return f"Not measured: {products['note']}\n"
     kinds = ["forward", "weights", "input", "numpy"]
     lines = []
-    for row in products["rows"]:
+    for row in products["found"]:
         cells = [f"{row[k]:.0f} ({100 * row[k] / row['peak']:.0f} %)" for k in kinds]
         lines.append(["x".join(map(str, row["shape"])), *cells, number(row["peak"])])
     return table(["GFLOP/s (share of the peak)", *kinds, "peak"], lines)
+
+
+def feeds_table(feeds: Dict[str, Any]) -> str:
+    """How long a step of mlp takes, fed in different ways."""
+    if "note" in feeds:
+        return f"Not measured: {feeds['note']}\n"
+    found = feeds["found"]
+    lines = [
+        [way, number(1e3 * spent), f"{100 * (spent / found['arrays'] - 1):+.1f} %"]
+        for way, spent in found.items()
+    ]
+    return table(["mlp fed from", "ms per step", "over arrays"], lines)
+
+
+def feeds_target(feeds: Any) -> List[List[str]]:
+    if not feeds or "found" not in feeds:
+        return []
+    found = feeds["found"]
+    cost = 100 * (found["slices, workers=1"] / found["arrays"] - 1)
+    return [
+        below("mlp: a Sequence with workers=1 over arrays", cost, MOST_FEEDING, " %")
+    ]
 
 
 def target(what: str, found: str, wanted: str, is_met: bool) -> List[str]:
@@ -349,7 +372,7 @@ def start_targets(row: Dict[str, Any]) -> List[List[str]]:
     return lines
 
 
-def targets_table(results: Dict[str, Results], products: Any) -> str:
+def targets_table(results: Dict[str, Results], products: Any, feeds: Any) -> str:
     """What was promised beside what was measured."""
     lines = []
     for name, rows in results.items():
@@ -360,7 +383,7 @@ def targets_table(results: Dict[str, Results], products: Any) -> str:
         if "memory_bytes" in ours:
             what = f"{name}: memory / (data + 4 x parameters)"
             lines.append(below(what, memory_ratio(ours), MOST_MEMORY))
-    for row in products["rows"] if products else []:
+    for row in products.get("found", []) if products else []:
         if row["shape"] == PROMISED_PRODUCT:
             share = 100 * row["forward"] / row["peak"]
             what = (
@@ -368,11 +391,16 @@ def targets_table(results: Dict[str, Results], products: Any) -> str:
             )
             found, wanted = f"{share:.0f} %", f">= {LEAST_OF_PEAK:g} %"
             lines.append(target(what, found, wanted, share >= LEAST_OF_PEAK))
+    lines += feeds_target(feeds)
     return table(["", "wanted", "measured", "met"], lines) if lines else ""
 
 
 def report(
-    about: Dict[str, str], results: Dict[str, Results], products: Any, parts: List[str]
+    about: Dict[str, str],
+    results: Dict[str, Results],
+    products: Any,
+    feeds: Any,
+    parts: List[str],
 ) -> str:
     """The whole page."""
     found: Dict[str, str] = {}
@@ -395,7 +423,9 @@ def report(
             page += tables
     if products:
         page += ["### Matrix products\n", products_table(products)]
-    targets = targets_table(results, products)
+    if feeds:
+        page += ["### Feeds\n", feeds_table(feeds)]
+    targets = targets_table(results, products, feeds)
     if targets:
         page += ["### Targets\n", targets]
     return "\n".join(part for part in page if part)
@@ -437,10 +467,14 @@ def main() -> None:
         if "memory" in chosen.only:
             measure_memory(name, installed, rows)
         results[name] = rows
-    products = measure_products() if "products" in chosen.only else None
-    sys.stdout.write(report(about, results, products, chosen.only))
+    products = (
+        measured("peak", "measure_products") if "products" in chosen.only else None
+    )
+    feeds = measured("feeds", "measure_feeds") if "feeds" in chosen.only else None
+    sys.stdout.write(report(about, results, products, feeds, chosen.only))
     if chosen.json:
-        kept = {"machine": about, "results": results, "products": products}
+        kept = {"machine": about, "results": results}
+        kept.update(products=products, feeds=feeds)
         Path(chosen.json).write_text(json.dumps(kept, indent=1))
 
 
