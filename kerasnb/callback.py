@@ -41,8 +41,8 @@ class Callback:
     state_names : tuple of str
         Attributes that a later training must know to go on exactly from here.
     quick : bool
-        True in the body of a class whose hooks around a batch need no watching, as
-        they always take microseconds. Not inherited.
+        True in the body of a class whose hooks change nothing in the model and take no
+        time worth measuring. Not inherited.
 
     Examples
     --------
@@ -204,13 +204,14 @@ class CallbackList:
         """
         self._hooks: dict[str, list[Callable]] = {name: [] for name in HOOKS}
         timed = False
+        self.others = [c for c in self.callbacks if not vars(type(c)).get("quick")]
         for callback in self.callbacks:
             for name in HOOKS:
                 hook = getattr(callback, name)
                 if getattr(hook, "__func__", None) is not getattr(Callback, name):
                     self._hooks[name].append(hook)
-                    quick = vars(type(callback)).get("quick", False)
-                    timed |= "_batch_" in name and not quick
+                    timed |= "_batch_" in name and callback in self.others
+        self.watches_batches = timed
         for name in ("on_batch_begin", "on_batch_end"):
             vars(self).pop(name, None)
             if not timed:

@@ -130,6 +130,7 @@ class History(Callback):
     0,0.5,0.25
     """
 
+    quick = True
     state_names = ("epoch", "history")
 
     def __init__(self) -> None:

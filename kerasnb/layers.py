@@ -311,6 +311,11 @@ class Dropout(Layer):
 
     masking = "pass"
 
+    @property
+    def only_launches(self):
+        """Return whether no noise is shared, which takes more than kernels."""
+        return self.noise_shape is None
+
     def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
         super().__init__(**kwargs)
         self.rate = min(1.0, max(0.0, float(rate)))
@@ -328,8 +333,7 @@ class Dropout(Layer):
         generator = self.generator or random.generator()
         if self.noise_shape is None:
             self.words = self._words("words", x.size)
-            key, counter = generator.take(x.size)
-            ops.dropout_forward(y, self.words, x, self.rate, key, counter)
+            ops.dropout_forward(y, self.words, x, self.rate, generator.state)
         else:
             self.words = self._shared_words(x, generator)
             ops.dropout_apply(y, x, self.words, self.rate)

@@ -34,10 +34,9 @@ class Generator:
 
     Attributes
     ----------
-    key : int
-        The seed.
-    counter : int
-        How many blocks of four numbers have been handed out.
+    state : uint64 vector of 2
+        The seed, and how many blocks of four numbers have been handed out. Kernels that
+        draw numbers in a recorded step read and advance it themselves.
 
     Examples
     --------
@@ -50,14 +49,27 @@ class Generator:
     def __init__(self, seed: int | None = None) -> None:
         if seed is None:
             seed = int.from_bytes(os.urandom(8), "little") % SEEDS
-        self.key = checked_seed("Generator", seed)
-        self.counter = 0
+        self.state = np.array([checked_seed("Generator", seed), 0], np.uint64)
+
+    @property
+    def key(self) -> int:
+        """Return the seed."""
+        return int(self.state[0])
+
+    @property
+    def counter(self) -> int:
+        """Return how many blocks have been handed out."""
+        return int(self.state[1])
+
+    @counter.setter
+    def counter(self, blocks: int) -> None:
+        self.state[1] = blocks
 
     def take(self, count: int) -> tuple[int, int]:
         """Reserve blocks for `count` numbers; return the key and the first block."""
-        first = self.counter
-        self.counter = first + (count + 3) // 4
-        return self.key, first
+        key, first = self.state.tolist()
+        self.state[1] = first + (count + 3) // 4
+        return key, first
 
     def uniform(
         self, shape: Any, low: float = 0.0, high: float = 1.0, dtype: Any = None
@@ -104,13 +116,14 @@ class Generator:
 
     def get_state(self) -> dict[str, int]:
         """Return all that is needed to go on from here."""
-        return {"key": self.key, "counter": self.counter}
+        key, counter = self.state.tolist()
+        return {"key": key, "counter": counter}
 
     def set_state(self, state: dict[str, int]) -> None:
         """Go on from where `get_state` was called."""
         key = checked_seed("set_state: key", state["key"])
         counter = checked_seed("set_state: counter", state["counter"])
-        self.key, self.counter = key, counter
+        self.state[:] = key, counter
 
     def _filled(self, kernel, shape, a, b, dtype):
         dtype = np.dtype(dtype or device.floatx())
@@ -164,9 +177,7 @@ def set_seed(seed: int) -> None:
     >>> bool((generator().uniform(4) == x).all())
     True
     """
-    global _generator
-    checked_seed("set_seed", seed)
-    _generator = Generator(seed)
+    _generator.state[:] = checked_seed("set_seed", seed), 0
 
 
 @contextlib.contextmanager

@@ -4,8 +4,9 @@ A training step that is recorded once and then replayed.
 In a small model most of a step goes into finding out which kernel to launch on which
 arrays. But layers use the same buffers for every batch of one size, so the answer is
 the same each time: `recording` notes the launches of one step, to be repeated. What
-does more than launch kernels is never recorded: dropout draws new random numbers, and a
-layer of your own may do anything. Read next: `_replay_step` in `training.py`.
+does more than launch kernels is never recorded: a layer of your own may do anything,
+and so may a callback between two batches or epochs. Read next: `_replay_step` in
+`steps.py`.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def only_launches(part) -> bool:
 
     Its very class must say so: a subclass may do more.
     """
-    return vars(type(part)).get("only_launches", False)
+    return "only_launches" in vars(type(part)) and part.only_launches
 
 
 def can_replay(model, objectives) -> bool:

@@ -293,7 +293,9 @@ class Training(Evaluation):
     def _run_epoch(self, told, feed, epoch, epochs, interrupt):
         """Train on the batches of one epoch; return whether validation is to follow."""
         names = self.metrics_names
-        replays = self._replays and feed.replays
+        replays = self._replays and feed.replays and not told.watches_batches
+        if told.others:  # which may have changed what was recorded
+            self._recordings = {}
         batch = -1
         for batch, size in enumerate(feed.epoch(epoch, last=epoch == epochs[-1])):
             logs = {"batch": batch, "size": size}

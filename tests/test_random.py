@@ -26,9 +26,18 @@ def draw(name, size, dtype="float64", counter=COUNTER, form=None):
     out = np.full(size, np.nan, dtype)
     kernel = getattr(ops, name)
     kernel = getattr(kernel, form) if form else kernel
-    others = dropout_arguments(out) if name == "dropout_forward" else ()
-    kernel(out, *others, *DRAWS[name], KEY, counter)
+    if name == "dropout_forward":
+        state = state_at(counter)
+        kernel(out, *dropout_arguments(out), *DRAWS[name], state)
+        assert state.tolist() == [KEY, counter + (size + 3) // 4]
+    else:
+        kernel(out, *DRAWS[name], KEY, counter)
     return out
+
+
+def state_at(counter=COUNTER):
+    """Return the state of a generator."""
+    return np.array([KEY, counter], np.uint64)
 
 
 def dropout_arguments(y):
@@ -226,7 +235,7 @@ def test_dropout_of_rate_0_keeps_all_and_of_rate_1_nothing(rate):
     """The limits are exact."""
     mask = np.empty(50)
     words, ones = dropout_arguments(mask)
-    ops.dropout_forward(mask, words, ones, rate, KEY, COUNTER)
+    ops.dropout_forward(mask, words, ones, rate, state_at())
     assert (mask == 1 - rate).all()
 
 
@@ -236,9 +245,9 @@ def test_dropout_takes_any_shape_and_passes_nan(dtype):
     x = np.full((2, 3, 5), np.nan, dtype)
     y = np.empty_like(x)
     words, ones = dropout_arguments(y)
-    ops.dropout_forward(y, words, x, 0.3, KEY, COUNTER)
+    ops.dropout_forward(y, words, x, 0.3, state_at())
     assert np.isnan(y).all()
-    ops.dropout_forward(y, words, ones, 0.3, KEY, COUNTER)
+    ops.dropout_forward(y, words, ones, 0.3, state_at())
     assert (y.ravel() == draw("dropout_forward", 30, dtype)).all()
 
 

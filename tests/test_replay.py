@@ -61,8 +61,9 @@ def assert_same(a, b):
         lambda: [Reshape((2, 3)), Permute((2, 1)), Dense(2, "selu"), Flatten()],
         lambda: [RepeatVector(2), Flatten("channels_first")],
         lambda: [Sequential([Dense(5, "sigmoid", input_shape=(6,))])],
+        lambda: [Dropout(0.3), Dense(5), Dropout(0.5, seed=3)],
     ],
-    ids=["two layers", "activations", "shapes", "repeat", "nested"],
+    ids=["two layers", "activations", "shapes", "repeat", "nested", "dropout"],
 )
 def test_replayed_training_has_the_same_bits(middle):
     """Weights and History, with an incomplete last batch and validation in between."""
@@ -112,7 +113,7 @@ class Own(Dense):
 @pytest.mark.parametrize(
     "layer",
     [
-        lambda: Dropout(0.5),
+        lambda: Dropout(0.5, noise_shape=(None, 1)),
         lambda: Twice(),
         lambda: Own(3),
         lambda: Dense(3, kernel_regularizer="l2"),
@@ -127,6 +128,24 @@ def test_what_does_more_than_launch_kernels_is_not_replayed(layer):
     else:
         model = make_model(layer())
     assert not model._replays
+
+
+def test_a_callback_may_change_a_layer_between_epochs_and_batches():
+    """What was recorded before is recorded anew, or not at all."""
+    for hook in ("on_epoch_end", "on_batch_end"):
+        models = []
+        for replay in (True, False):
+            kerasnb.set_seed(4)
+            dropout = Dropout(0.3)
+            model = make_model(dropout)
+
+            def change(*_, dropout=dropout):
+                dropout.rate = min(0.9, dropout.rate + 0.1)
+
+            kerasnb.set_seed(5)
+            fit(model, replay, callbacks=[LambdaCallback(**{hook: change})])
+            models.append(model)
+        assert_same(*models)
 
 
 def test_masks_stateful_metrics_and_functions_are_not_replayed():

@@ -148,23 +148,25 @@ def dropout_words(words, key, counter):
 
 
 @kernel(work=costly)
-def dropout_forward(y, words, x, rate, key, counter):
+def dropout_forward(y, words, x, rate, state):
     """
     y[i] = x[i] / (1 - rate) with probability 1 - rate, else 0
 
     y (...) out    words (N,) out: what decided    x (...)    N: the size of x, or more
+    state (2,) in and out: key and counter, which moves on by N / 4
     """
     y, x = y.reshape(-1), x.reshape(-1)
     limit, scale = drop_rule(rate)
+    key, counter = state[0], state[1]
     for n in prange((words.size + CHUNK - 1) // CHUNK):
         start = n * CHUNK
         drawn = words[start : start + CHUNK]
-        block = np.uint64(counter) + np.uint64(n * BLOCKS)
-        draw_words(drawn, np.uint64(key), block)
+        draw_words(drawn, key, counter + np.uint64(n * BLOCKS))
         values = x[start : start + CHUNK]
         fill = y[start : start + CHUNK]
         for i in range(fill.size):
             fill[i] = values[i] * keep(values[i], drawn[i], limit, scale)
+    state[1] = counter + np.uint64(words.size // 4)
 
 
 @kernel
