@@ -15,6 +15,7 @@ from . import (
     constraints,
     datasets,
     initializers,
+    keras1,
     layers,
     losses,
     metrics,
@@ -46,6 +47,8 @@ from .saving import load_model, save_model
 from .sequential import Sequential
 from .version import __version__
 
+initializations, objectives = initializers, losses  # their names in Keras 1
+
 __all__ = [
     "Fork",
     "Layer",
@@ -65,12 +68,15 @@ __all__ = [
     "floatx",
     "get_device",
     "image_data_format",
+    "initializations",
     "initializers",
+    "keras1",
     "layers",
     "load_model",
     "losses",
     "metrics",
     "models",
+    "objectives",
     "optimizers",
     "plotting",
     "preprocessing",

@@ -9,6 +9,7 @@ image is interpolated only once. Read next: `image_iterators.py` for the batches
 
 from __future__ import annotations
 
+import functools
 import math
 import numbers
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from .data import as_array
 from .device import ops
 from .image_iterators import DirectoryIterator, NumpyArrayIterator, checked_images
 from .kernels.plain.images import FILL_MODES
+from .renames import bilingual
 from .standardization import Standardizer, finite_number
 from .utils import lookup, positive_integer
 
@@ -114,6 +116,7 @@ class ImageDataGenerator(Standardizer):
     ((2, 4, 4, 1), 'float32')
     """
 
+    @functools.partial(bilingual, who="ImageDataGenerator")
     def __init__(
         self,
         featurewise_center: bool = False,

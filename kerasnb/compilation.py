@@ -153,7 +153,7 @@ class Compiled(Layer):
                 warnings.warn(
                     "The set of trainable weights has changed since compile; it takes "
                     "effect now, and the optimizer starts with fresh slots.",
-                    stacklevel=3,
+                    stacklevel=4 if call.startswith("fit") else 3,
                 )
             self._bind()
         self.needs_dx = False
@@ -172,6 +172,11 @@ class Compiled(Layer):
             raise RuntimeError("metrics_names: the model must be compiled first.")
         self._ready("metrics_names")
         return list(self._objective.names)
+
+    @property
+    def logged_names(self):
+        """Return the names under which training logs these values."""
+        return self.metrics_names
 
 
 def check_names(settings):

@@ -9,12 +9,14 @@ for those of Conv2D, one per filter. Read next: `optimizers.py`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from . import device
+from .renames import bilingual
 from .utils import construct
 
 
@@ -133,6 +135,7 @@ class MaxNorm(NormConstraint):
            [1.6, 0. ]])
     """
 
+    @functools.partial(bilingual, who="MaxNorm")
     def __init__(self, max_value: float = 2, axis: int | Sequence[int] = 0) -> None:
         super().__init__(axis)
         self.max_value = max_value

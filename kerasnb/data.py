@@ -334,6 +334,12 @@ def _check_weights(sample_weight, targets, model):
     names = model.output_names
     if isinstance(sample_weight, dict):
         for name in sample_weight:
+            if not isinstance(name, str):
+                raise TypeError(
+                    "sample_weight: expected one weight per sample, got a dict by "
+                    "class number. Is it class_weight? train_on_batch takes (x, y, "
+                    "sample_weight, class_weight), in Keras 1 the other way round."
+                )
             if name not in names:
                 raise ValueError(
                     f"sample_weight: names an output {name!r}, but the model's outputs "
@@ -418,7 +424,7 @@ def class_weights_to_samples(class_weight, y, sparse: bool, name: str) -> np.nda
     if not isinstance(class_weight, dict):
         raise TypeError(
             "class_weight: expected a dict {class number: weight}, got "
-            f"{type(class_weight).__name__}."
+            f"{type(class_weight).__name__}. One weight per sample is sample_weight."
         )
     if y.ndim > (1 if sparse else 2):
         raise ValueError(

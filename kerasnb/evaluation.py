@@ -19,6 +19,7 @@ from .generators import Sequence, is_generator, make_supply, prediction_input
 from .layer import shapes_of
 from .objective import ExactMeans
 from .progress import Progbar, RunningMeans
+from .renames import bilingual_method
 from .steps import Steps
 from .utils import positive_integer
 
@@ -80,6 +81,7 @@ class Evaluation(Steps):
             values = self._test_loop(feed, verbose, exact=exact)
         return self._result(values, return_dict)
 
+    @bilingual_method
     def evaluate_generator(
         self,
         generator,
@@ -170,6 +172,7 @@ class Evaluation(Steps):
         feed = feed_of(data, batch_size, steps=_limit(steps, len(data), batch_size))
         return self._predict_loop(feed, verbose)
 
+    @bilingual_method
     def predict_generator(
         self,
         generator,
@@ -285,7 +288,7 @@ class Evaluation(Steps):
             warnings.warn(
                 f"{self.name} keeps states from batch to batch, but shuffle is on: "
                 "successive batches do not belong together. Pass shuffle=False.",
-                stacklevel=3,
+                stacklevel=4,
             )
 
 

@@ -251,14 +251,18 @@ class GeneratorFeed(Feed):
     def epoch(self, number=None, last=True):
         """Yield the size of each batch, then let the supply prepare the next epoch."""
         for item in self._supply.epoch(number):
-            if self._predicts:
-                self._batch = prediction_input(item), None, None
-            else:
-                self._batch = check_item(item, "generator")
-            size = rows(self._batch[0])
-            self.largest = max(self.largest, size)
-            yield size
+            yield self.take(item)
         self._supply.end_epoch(last)
+
+    def take(self, item) -> int:
+        """Make an item the latest batch, and return its size."""
+        if self._predicts:
+            self._batch = prediction_input(item), None, None
+        else:
+            self._batch = check_item(item, "generator")
+        size = rows(self._batch[0])
+        self.largest = max(self.largest, size)
+        return size
 
     def batch(self):
         """Return the latest batch as standard arrays."""
@@ -290,7 +294,7 @@ def split_validation(data, fraction, class_weight=None) -> int:
         warnings.warn(
             "validation_split: the held-out samples carry their class_weight too, as "
             "in Keras. Pass validation_data for a validation loss without it.",
-            stacklevel=3,
+            stacklevel=4,
         )
     return at
 
@@ -308,5 +312,5 @@ def _warn_of_unseen_classes(t, at):
             f"validation_split: training sees no sample of class {shown}. The last "
             "rows are held out as they lie, and the data seem to be sorted by class: "
             "shuffle x and y together first.",
-            stacklevel=4,
+            stacklevel=5,
         )

@@ -12,6 +12,7 @@ from __future__ import annotations
 import abc
 import math
 import pickle
+import sys
 import threading
 import types
 import warnings
@@ -22,6 +23,8 @@ from typing import Any
 
 from . import random
 from .workers import Crew, NoCrew, Parcel, ProcessWorker, Worker, add_note
+
+ENDLESS = sys.maxsize  # steps of an epoch that never ends
 
 
 class Sequence(abc.ABC):
@@ -347,17 +350,18 @@ class Supply:
     ) -> None:
         """Raise the error of a worker with its place, or note that the data ended."""
         epoch = "" if number is None else f" of epoch {number + 1}"
+        of_all = "" if self.steps == ENDLESS else f" of {self.steps}"
         if isinstance(error, StopIteration) and isinstance(self._source, _Stream):
             self.exhausted = True
             warnings.warn(
-                f"{self._name}: the generator ended after {batch} of {self.steps} "
+                f"{self._name}: the generator ended after {batch}{of_all} "
                 f"batches{epoch}, and there it is over. Let it run for ever "
                 "(while True) or ask for fewer steps.",
                 stacklevel=3,
             )
             return
         what = self._source.describe(self._order[batch])
-        note = f"{self._name}: {what} failed, batch {batch + 1} of {self.steps}{epoch}."
+        note = f"{self._name}: {what} failed, batch {batch + 1}{of_all}{epoch}."
         try:
             if isinstance(error, StopIteration):  # would end our own loop unheard
                 raise RuntimeError(f"{note} It raised StopIteration.") from error
@@ -456,7 +460,7 @@ def _warn_of_other_steps(
     warnings.warn(
         f"{name}: with {steps_name}={source.steps} an epoch is not one pass over the "
         f"Sequence: {effect}. Leave {steps_name} out to use every batch once.",
-        stacklevel=4,
+        stacklevel=5,
     )
 
 
@@ -518,6 +522,6 @@ def _make_stream(
         warnings.warn(
             f"{name}: a plain generator cannot be read by {workers} workers at once, "
             "so one reads it. Write a Sequence to use more.",
-            stacklevel=4,
+            stacklevel=5,
         )
     return _Stream(iterator, steps)

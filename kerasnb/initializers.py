@@ -211,7 +211,7 @@ class VarianceScaling(RandomInitializer):
         Positive.
     mode : {'fan_in', 'fan_out', 'fan_avg'}
         Divide by the number of inputs, of outputs or by their mean.
-    distribution : {'normal', 'uniform'}
+    distribution : {'normal', 'uniform', 'untruncated_normal'}
         'normal' is a truncated normal.
     seed : int, optional
 
@@ -234,7 +234,7 @@ class VarianceScaling(RandomInitializer):
                 f"VarianceScaling: expected a positive scale, got {scale!r}."
             )
         modes = {"fan_in": "fan_in", "fan_out": "fan_out", "fan_avg": "fan_avg"}
-        distributions = {"normal": "normal", "uniform": "uniform"}
+        distributions = {n: n for n in ("normal", "uniform", "untruncated_normal")}
         self.scale = scale
         self.mode = lookup(str(mode).lower(), modes, "mode of VarianceScaling")
         self.distribution = lookup(
@@ -253,6 +253,8 @@ class VarianceScaling(RandomInitializer):
         if self.distribution == "normal":
             stddev = math.sqrt(variance) / TRUNCATED_STDDEV
             return self.generator().truncated_normal(shape, 0.0, stddev, dtype)
+        if self.distribution == "untruncated_normal":
+            return self.generator().normal(shape, 0.0, math.sqrt(variance), dtype)
         limit = math.sqrt(3 * variance)
         return self.generator().uniform(shape, -limit, limit, dtype)
 

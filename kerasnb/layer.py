@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from . import device, initializers
+from .renames import adopt
 
 Shape = tuple  # of int or None; axis 0 is the batch
 Shapes = Shape | list[Shape]  # where several arrays flow, their shapes are a list
@@ -142,6 +143,11 @@ class Layer:
     stateful = False
     takes_several = False
 
+    def __init_subclass__(cls, **kwargs):
+        """Let the constructor understand the words of Keras 1 too."""
+        super().__init_subclass__(**kwargs)
+        adopt(cls)
+
     def __init__(
         self,
         name=None,
@@ -180,6 +186,10 @@ class Layer:
     def compute_output_shape(self, input_shape: Shapes) -> Shapes:
         """Return the shape of the output for inputs of this shape."""
         return input_shape
+
+    def get_output_shape_for(self, input_shape: Shapes) -> Shapes:
+        """Return `compute_output_shape`, which Keras 1 called by this name."""
+        return self.compute_output_shape(input_shape)
 
     def forward(self, x, training):
         """Return the output for a batch; keep what `backward` will read."""

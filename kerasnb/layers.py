@@ -17,6 +17,7 @@ from .device import ops
 from .joining import Add, Average, Concatenate, Dot, Maximum, Multiply, Subtract
 from .layer import Layer, Weight, show_shape
 from .merge import Fork, Merge
+from .renames import OLD_NAMES
 from .reshaping import Flatten, Permute, RepeatVector, Reshape
 from .utils import lookup, positive_integer
 
@@ -43,6 +44,9 @@ __all__ = [
     "Concatenate",
     "Dot",
     "Fork",
+    "Highway",
+    "MaxoutDense",
+    "TimeDistributedDense",
 ]
 
 
@@ -472,10 +476,31 @@ def _rows(a):
     return a if a.ndim == 2 else a.reshape(-1, a.shape[-1])
 
 
+from .legacy_layers import (  # noqa: E402, which stand on Dense
+    Highway,
+    MaxoutDense,
+    TimeDistributedDense,
+)
+
 CLASSES = {name: globals()[name] for name in __all__[3:]}
 """The closed table of layer classes: what a configuration may name."""
 
 
 def get(name: str) -> type[Layer]:
-    """Return the layer class of this name; unknown names raise a ValueError."""
-    return lookup(name, CLASSES, "layer")
+    """
+    Return the layer class of this name, or of this name in Keras 1.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    """
+    modern = OLD_NAMES.get(name, name)
+    return lookup(modern if modern in CLASSES else name, CLASSES, "layer")
+
+
+def __getattr__(name: str) -> type[Layer]:
+    """Find a layer by its name in Keras 1: `layers.Convolution2D` is Conv2D."""
+    if OLD_NAMES.get(name) in CLASSES:
+        return CLASSES[OLD_NAMES[name]]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

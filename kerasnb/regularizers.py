@@ -85,6 +85,73 @@ class L1L2(Regularizer):
         return {"l1": self.l1, "l2": self.l2}
 
 
+class EigenvalueRegularizer(Regularizer):
+    """
+    The penalty k sqrt(v . Mv / v . v), about k times the largest singular value of w.
+
+    M = wT w, and v is what nine steps v = M v / |v| make of a vector of ones. It is one
+    of Keras 1, for weights of two axes.
+
+    Parameters
+    ----------
+    k : float
+
+    Raises
+    ------
+    ValueError
+        When used, if the weights have another number of axes.
+
+    Examples
+    --------
+    >>> EigenvalueRegularizer(0.5)(np.array([[3.0, 0.0], [0.0, 1.0]]))
+    1.5
+    """
+
+    steps = 9
+
+    def __init__(self, k: float = 0.01) -> None:
+        self.k = float(k)
+
+    def _vectors(self, w: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Return M and the directions before and after each step."""
+        if w.ndim != 2:
+            raise ValueError(
+                "EigenvalueRegularizer: expected weights of two axes, got shape "
+                f"{w.shape}. Use l1 or l2 for others."
+            )
+        M = w.astype(np.float64).T @ w
+        vectors = [np.ones(len(M))]
+        for _ in range(self.steps):
+            v = M @ vectors[-1]
+            vectors.append(v / (np.linalg.norm(v) or 1.0))
+        return M, vectors
+
+    def __call__(self, w: np.ndarray) -> float:
+        """Return the penalty of an array."""
+        M, (*_, v) = self._vectors(w)
+        return self.k * float(np.sqrt(v @ M @ v))
+
+    def add_gradient(self, dw: np.ndarray, w: np.ndarray) -> None:
+        """Add the derivative, taken back through all steps, in place."""
+        M, vectors = self._vectors(w)
+        v = vectors[-1]
+        root = np.sqrt(v @ M @ v)
+        if root == 0:
+            return
+        dv = self.k * (M @ v / root - root * v)
+        dM = self.k * np.outer(v, v) / (2 * root)
+        for before, after in zip(vectors[-2::-1], vectors[:0:-1]):
+            dv -= (after @ dv) * after
+            dv /= np.linalg.norm(M @ before)
+            dM += np.outer(dv, before)
+            dv = M @ dv
+        dw += w @ (dM + dM.T)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as plain values."""
+        return {"k": self.k}
+
+
 def l1(l: float = 0.01) -> L1L2:
     """Return the penalty l sum |w|."""
     return L1L2(l1=l)
@@ -100,7 +167,18 @@ def l1_l2(l1: float = 0.01, l2: float = 0.01) -> L1L2:
     return L1L2(l1=l1, l2=l2)
 
 
-REGULARIZERS = {"L1L2": L1L2, "l1": l1, "l2": l2, "l1_l2": l1_l2}
+l1l2 = activity_l1l2 = l1_l2  # these and the next are the names of Keras 1
+activity_l1, activity_l2 = l1, l2
+WeightRegularizer = ActivityRegularizer = L1L2
+
+REGULARIZERS = {
+    "EigenvalueRegularizer": EigenvalueRegularizer,
+    "L1L2": L1L2,
+    "l1": l1,
+    "l2": l2,
+    "l1_l2": l1_l2,
+    "l1l2": l1_l2,
+}
 
 
 def serialize(regularizer: Regularizer | None) -> dict[str, Any] | None:

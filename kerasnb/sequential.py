@@ -219,25 +219,27 @@ class Sequential(Training, Saving, Stack):
             (print_fn or print)(line)
 
 
+def table_row(ends, *fields) -> str:
+    """Return a line with the fields cut where their columns end."""
+    line = ""
+    for field, end in zip(fields, ends):
+        line = (line[:-1] + " " if line else "") + str(field)
+        line = line[:end].ljust(end)
+    return line
+
+
 def _summary_lines(model, width, positions):
     ends = positions or [0.45, 0.85, 1.0]
     if ends[-1] <= 1:
         ends = [int(width * end) for end in ends]
 
-    def row(*fields):
-        line = ""
-        for field, end in zip(fields, ends):
-            line = (line[:-1] + " " if line else "") + str(field)
-            line = line[:end].ljust(end)
-        return line
-
     yield "_" * width
-    yield row("Layer (type)", "Output Shape", "Param #")
+    yield table_row(ends, "Layer (type)", "Output Shape", "Param #")
     yield "=" * width
     layers = model.layers
     for layer in layers:
         name = f"{layer.name} ({type(layer).__name__})"
-        yield row(name, layer.output_shape, layer.count_params())
+        yield table_row(ends, name, layer.output_shape, layer.count_params())
         yield ("=" if layer is layers[-1] else "_") * width
     total = model.count_params()
     learned = model.trainable_weights

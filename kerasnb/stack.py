@@ -14,6 +14,7 @@ from typing import Any
 
 from .device import ops
 from .layer import Layer, Shapes, Weight, each, show_shape
+from .renames import OLD_NAMES
 from .utils import lookup
 
 
@@ -515,7 +516,9 @@ def layers_of(entries, custom_objects=None) -> list[Layer]:
     """Make layers, with fresh weights, from what `entries_of` returned."""
     from . import layers, sequential  # here, because both import this module
 
-    known = {**layers.CLASSES, "Sequential": sequential.Sequential}
+    old = {name: new for name, new in OLD_NAMES.items() if new in layers.CLASSES}
+    known = {name: layers.CLASSES[new] for name, new in old.items()}
+    known.update(layers.CLASSES, Sequential=sequential.Sequential)
     known.update(custom_objects or {})
     made = []
     for entry in entries:

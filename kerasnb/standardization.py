@@ -174,7 +174,7 @@ class Standardizer:
         ):
             if getattr(self, option) and getattr(self, other) != value:
                 setattr(self, other, value)
-                _warn(f"{option} sets {other} to {value}", 5)
+                _warn(f"{option} sets {other} to {value}", 6)
 
     def _warn_of_missing_statistics(self) -> None:
         needs = {

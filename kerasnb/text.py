@@ -9,6 +9,7 @@ makes the lists equally long.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import operator
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from .renames import bilingual
 from .utils import lookup, positive_integer
 
 FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
@@ -196,6 +198,7 @@ class Tokenizer:
     [[1, 5, 3]]
     """
 
+    @functools.partial(bilingual, who="Tokenizer")
     def __init__(
         self,
         num_words: int | None = None,

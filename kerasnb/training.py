@@ -18,6 +18,7 @@ from .data import Data, LazyData
 from .evaluation import DEFAULT_BATCH_SIZE, Evaluation, refuse_with_generator
 from .feeds import ArrayFeed, Feed, GeneratorFeed, feed_of, split_validation
 from .generators import is_generator, make_supply
+from .renames import bilingual_method
 from .utils import positive_integer
 
 
@@ -26,9 +27,11 @@ class Training(Evaluation):
 
     history = None
     stop_training = False
+    stops_within_epoch = True  # False in Keras 1: an epoch always runs to its end
 
     # ---- fit ----------------------------------------------------------------------
 
+    @bilingual_method
     def fit(
         self,
         x=None,
@@ -109,7 +112,7 @@ class Training(Evaluation):
                 validation_steps, class_weight, shuffle=shuffle,
                 initial_epoch=initial_epoch, seed=seed,
             )  # fmt: skip
-        _check_verbose(verbose)
+        check_verbose(verbose)
         with random.seeded(seed):
             self._ready("fit", x)
             batch_size = self._batch_size(batch_size)
@@ -145,6 +148,7 @@ class Training(Evaluation):
             self._run(told, feed, held_out, range(initial_epoch, epochs))
         return self.history
 
+    @bilingual_method
     def fit_generator(
         self,
         generator,
@@ -201,7 +205,7 @@ class Training(Evaluation):
             If an argument or a batch does not fit. An exception of the generator
             comes with its own traceback.
         """
-        _check_verbose(verbose)
+        check_verbose(verbose)
         work = {
             "max_queue_size": max_queue_size,
             "workers": workers,
@@ -244,7 +248,7 @@ class Training(Evaluation):
         return GeneratorFeed(self, supply)
 
     def _callback_list(self, callbacks, held_out, params):
-        names = self.metrics_names
+        names = self.logged_names
         validating = held_out is not None
         params["do_validation"] = validating
         params["metrics"] = names + ["val_" + name for name in names if validating]
@@ -278,7 +282,7 @@ class Training(Evaluation):
                     logs = {}
                     if held_out is not None and finished and not interrupt.seen:
                         values = self._validate(held_out, feed, epoch == epochs[-1])
-                        names = ("val_" + name for name in self.metrics_names)
+                        names = ("val_" + name for name in self.logged_names)
                         logs.update(zip(names, values))
                     if interrupt.seen:
                         self.stop_training = True
@@ -292,7 +296,7 @@ class Training(Evaluation):
 
     def _run_epoch(self, told, feed, epoch, epochs, interrupt):
         """Train on the batches of one epoch; return whether validation is to follow."""
-        names = self.metrics_names
+        names = self.logged_names
         replays = self._replays and feed.replays and not told.watches_batches
         if told.others:  # which may have changed what was recorded
             self._recordings = {}
@@ -306,7 +310,8 @@ class Training(Evaluation):
                 values = self._train_step(*feed.batch())
             logs.update(zip(names, values))
             told.on_batch_end(batch, logs)
-            if self.stop_training or interrupt.seen:
+            stopped = self.stop_training and self.stops_within_epoch
+            if stopped or interrupt.seen:
                 return feed.validates_after_stop(batch + 1)
         return True
 
@@ -339,7 +344,8 @@ class _InterruptFlag(contextlib.AbstractContextManager):
             signal.signal(signal.SIGINT, self._former)
 
 
-def _check_verbose(verbose):
+def check_verbose(verbose):
+    """Refuse a level of output that does not exist."""
     if verbose not in (0, 1, 2):
         raise ValueError(f"verbose: expected 0, 1 or 2, got {verbose!r}.")
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import sys
 from typing import Any
 
 import numpy as np
 
 from .generators import Sequence
 from .hdf5 import HDF5Matrix
+from .renames import bilingual
 
 __all__ = [
     "CustomObjectScope",
@@ -31,6 +33,7 @@ __all__ = [
     "to_categorical",
 ]
 
+np_utils = sys.modules[__name__]  # the name of this module in Keras 1
 _custom_objects: dict = {}
 
 
@@ -148,6 +151,7 @@ def positive_integer(value, what):
     return int(value)
 
 
+@bilingual
 def to_categorical(y: Any, num_classes: int | None = None) -> np.ndarray:
     """
     Turn class numbers into one-hot rows.

@@ -178,11 +178,14 @@ def test_default_names_are_snake_cased_and_numbered():
     assert layers.Dense(1).name == "dense_1" and layers.Dense(1).name == "dense_2"
 
 
+@pytest.mark.filterwarnings("ignore:TimeDistributedDense is")
 @pytest.mark.parametrize("name", sorted(layers.CLASSES))
 def test_a_layer_is_rebuilt_from_its_configuration(name):
     """from_config(get_config()) has the same configuration."""
     arguments = {
         "Dense": (3, "relu"),
+        "MaxoutDense": (3, 2),
+        "TimeDistributedDense": (3, "relu"),
         "Activation": ("elu",),
         "Dropout": (0.25, (None, 1), 7),
         "Reshape": ((2, -1),),
