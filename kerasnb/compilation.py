@@ -9,10 +9,12 @@ computed of it, `training.py` for the loop.
 
 from __future__ import annotations
 
+import math
 import warnings
+from numbers import Real
 
 from . import losses, metrics, optimizers
-from .layer import Layer, shapes_of
+from .layer import Layer, shapes_of, show_shape
 from .objective import Objective, Objectives, make_objective
 from .parameters import Parameters
 from .replay import can_replay
@@ -79,11 +81,8 @@ class Compiled(Layer):
         if self.sublayers:
             by_output(settings, self.output_names)
         optimizer = optimizers.get(optimizer)
-        if loss is None and self.built and not self._has_penalties():
-            raise ValueError(
-                "compile: there is nothing to minimise. Pass a loss, for example "
-                "loss='mse', or give a layer a regularizer."
-            )
+        if self.built:
+            self._objectives_of(settings)
         self.optimizer, self._settings = optimizer, settings
         self.loss, self.loss_weights = loss, loss_weights
         self.metrics, self.weighted_metrics = metrics or [], weighted_metrics or []
@@ -93,11 +92,10 @@ class Compiled(Layer):
         if self.built:
             self._bind()
 
-    def _bind(self):
-        """Connect the compiled settings with the weights and outputs as they are."""
-        names = self.output_names
-        outputs = by_output(self._settings, names)
-        shapes = shapes_of(self.output_shape)
+    def _objectives_of(self, settings):
+        """Return the objective of each output and which weights are temporal."""
+        names, shapes = self.output_names, shapes_of(self.output_shape)
+        outputs = by_output(settings, names)
         parts = [
             make_objective(
                 shape,
@@ -109,15 +107,33 @@ class Compiled(Layer):
             )
             for shape, one in zip(shapes, outputs)
         ]
-        untrained = [n for n, one in zip(names, outputs) if one["loss"] is None]
+        if all(part.loss is None for part in parts) and not self._has_penalties():
+            raise ValueError(
+                "compile: there is nothing to minimise. Pass a loss, for example "
+                "loss='mse', or give a layer a regularizer."
+            )
+        temporal = [one["sample_weight_mode"] == "temporal" for one in outputs]
+        for name, shape, per_step in zip(names, shapes, temporal):
+            if per_step and len(shape) < 3:
+                raise ValueError(
+                    "compile: sample_weight_mode='temporal' means a weight per time "
+                    f"step, but the output {name} has no time axis, it has the shape "
+                    f"{show_shape(shape)}. Leave the mode out for a weight per sample."
+                )
+        return parts, temporal
+
+    def _bind(self):
+        """Connect the compiled settings with the weights and outputs as they are."""
+        names = self.output_names
+        parts, self._temporal = self._objectives_of(self._settings)
+        untrained = [name for name, part in zip(names, parts) if part.loss is None]
         if 0 < len(untrained) < len(names):
             warnings.warn(
                 f"compile: there is no loss for {', '.join(untrained)}; such an output "
-                "is not trained, and takes no targets.",
+                "is not trained, takes no targets and has no metrics.",
                 stacklevel=3,
             )
         objective = parts[0] if len(parts) == 1 else Objectives(parts, names)
-        self._temporal = [one["sample_weight_mode"] == "temporal" for one in outputs]
         trainable = self.trainable_weights
         for weight in self.weights:
             weight.grad = None
@@ -137,14 +153,14 @@ class Compiled(Layer):
         self._replays = not self._penalties and can_replay(self, parts)
         self._constrained = [w for w in trainable if w.constraint is not None]
 
-    def _ready(self, call, x=None):
+    def _ready(self, call, x=None, supply=None):
         """Make sure that the model is compiled, built and bound."""
         if self.optimizer is None:
             raise RuntimeError(
                 f"{call}: the model must be compiled first. Call for example "
                 "model.compile(optimizer='sgd', loss='mse')."
             )
-        self._build_for(x)
+        self._build_for(x, supply)
         if self._objective is None:
             self._bind()
         trainable = self.trainable_weights
@@ -182,7 +198,7 @@ class Compiled(Layer):
 def check_names(settings):
     """Refuse unknown names and wrong types, whatever outputs the model will have."""
     loss = settings["loss"]
-    for one in loss.values() if _is_by_name(loss) else _as_list(loss):
+    for one in _entries(loss):
         if one is not None:
             losses.get(one)
     for argument in ("metrics", "weighted_metrics"):
@@ -201,6 +217,18 @@ def check_names(settings):
             "compile: loss_weights must be a list or a dict with one number per "
             f"output, got {weights!r}."
         )
+    for weight in _entries(weights):
+        is_number = isinstance(weight, Real) and not isinstance(weight, bool)
+        if not (is_number and math.isfinite(weight)):
+            raise ValueError(
+                f"compile: loss_weights must be finite numbers, got {weight!r}."
+            )
+    for mode in _entries(settings["sample_weight_mode"]):
+        if mode not in (None, "temporal"):
+            raise ValueError(
+                "compile: sample_weight_mode must be None, for a weight per sample, or "
+                f"'temporal', for one per time step, got {mode!r}."
+            )
 
 
 def by_output(settings, names):
@@ -267,7 +295,10 @@ def _as_list(given):
     return list(given) if isinstance(given, (list, tuple)) else [given]
 
 
+def _entries(given):
+    return list(given.values()) if _is_by_name(given) else _as_list(given)
+
+
 def _flat(given):
-    entries = given.values() if isinstance(given, dict) else given or []
-    for entry in entries:
+    for entry in _entries(given):
         yield from _as_list(entry)

@@ -10,7 +10,9 @@ next: `feeds.py`, which cuts these arrays into batches.
 from __future__ import annotations
 
 import copy
+import math
 import warnings
+from numbers import Real
 
 import numpy as np
 
@@ -273,6 +275,7 @@ def check_inputs(x, model, what: str = "x") -> list[np.ndarray]:
 
 def _check_input(data, name, expected, dtype, what):
     array = as_array(data, what)
+    given = array.shape
     if array.ndim == 1 and len(expected) != 1:
         array = array.reshape(-1, 1)
     if array.ndim != len(expected) or any(
@@ -281,8 +284,8 @@ def _check_input(data, name, expected, dtype, what):
     ):
         raise ValueError(
             f"Error when checking input {name}: expected {what} "
-            f"of shape {show_shape((None, *expected[1:]))}, got {array.shape}."
-            + _input_hint(expected, array.shape)
+            f"of shape {show_shape((None, *expected[1:]))}, got {given}."
+            + _input_hint(expected, given)
         )
     if len(array) == 0:
         raise ValueError(f"{what}: the data are empty: no samples in {array.shape}.")
@@ -291,9 +294,13 @@ def _check_input(data, name, expected, dtype, what):
 
 def check_outputs(y, model, samples: int, of: str = "") -> list:
     """Return the targets of every output in the form that its loss wants."""
-    if y is None:
-        raise ValueError(f"y{of}: the targets are missing.")
     names, parts = model.output_names, model._parts
+    if y is None:
+        if all(part.loss is None and not part.named_metrics for part in parts):
+            return [None] * len(parts)
+        raise ValueError(
+            f"y{of}: the targets are missing. Pass an array with one row per sample."
+        )
     needed = trained_outputs(model)
     found = dict(zip(needed, one_each(y, needed, "y" + of)))
     targets: list[np.ndarray | None] = []
@@ -424,7 +431,7 @@ def class_weights_to_samples(class_weight, y, sparse: bool, name: str) -> np.nda
     if not isinstance(class_weight, dict):
         raise TypeError(
             "class_weight: expected a dict {class number: weight}, got "
-            f"{type(class_weight).__name__}. One weight per sample is sample_weight."
+            f"{type(class_weight).__name__}. Weights of samples are sample_weight=..."
         )
     if y.ndim > (1 if sparse else 2):
         raise ValueError(
@@ -441,5 +448,11 @@ def class_weights_to_samples(class_weight, y, sparse: bool, name: str) -> np.nda
             f"class_weight: no weight for class {', '.join(missing[:5])}{more}, which "
             f"occurs in the targets of {name}."
         )
-    table = np.array([class_weight[label] for label in present.tolist()], np.float32)
+    chosen = [class_weight[label] for label in present.tolist()]
+    for weight in chosen:
+        if not isinstance(weight, Real) or not math.isfinite(weight):
+            raise ValueError(
+                f"class_weight: the weights must be finite numbers, got {weight!r}."
+            )
+    table = np.array(chosen, np.float32)
     return table[where.reshape(-1)]

@@ -8,14 +8,13 @@ for what happens to one, `training.py` for fit.
 
 from __future__ import annotations
 
-import itertools
 import warnings
 
 import numpy as np
 
 from .data import Data, LazyData, any_lazy, check_inputs, standardize
 from .feeds import GeneratorFeed, feed_of
-from .generators import Sequence, is_generator, make_supply, prediction_input
+from .generators import is_generator, make_supply
 from .layer import shapes_of
 from .objective import ExactMeans
 from .progress import Progbar, RunningMeans
@@ -77,9 +76,7 @@ class Evaluation(Steps):
             data = self._data(x, y, sample_weight)
             self._check_stateful(len(data), batch_size)
             feed = feed_of(data, batch_size, steps=_limit(steps, len(data), batch_size))
-        with feed:
-            values = self._test_loop(feed, verbose, exact=exact)
-        return self._result(values, return_dict)
+        return self._evaluated(feed, verbose, return_dict, exact)
 
     @bilingual_method
     def evaluate_generator(
@@ -103,23 +100,35 @@ class Evaluation(Steps):
             max_queue_size=max_queue_size, workers=workers,
             use_multiprocessing=use_multiprocessing,
         )  # fmt: skip
+        return self._evaluated(feed, verbose, return_dict)
+
+    def _evaluated(self, feed, verbose, return_dict, exact=False):
+        check_verbose(verbose)
         with feed:
-            values = self._test_loop(feed, verbose)
+            values = self._test_loop(feed, verbose, exact=exact)
+        if not values:
+            raise ValueError("evaluate: the generator yielded no batch.")
         return self._result(values, return_dict)
 
     def _generator_feed(self, call, generator, steps, predicts=False, **work):
-        generator = self._built_for(generator)
-        if not predicts:
-            self._ready(call)
         supply = make_supply(
             generator, steps, shuffle=False, restart=True, steps_name="steps", **work
         )
+        if predicts:
+            self._build_for(None, supply)
+        else:
+            self._ready(call, None, supply)
         return GeneratorFeed(self, supply, predicts=predicts)
 
     def _test_loop(self, feed, verbose=0, last=True, exact=False):
-        """Return averages over all samples; stateful metrics give their last value."""
+        """
+        Return averages over all samples; stateful metrics give their last value.
+
+        The list is empty if there was no batch.
+        """
         objective = self._objective
         objective.reset_states()
+        feed.rewind()
         names = objective.names
         means = RunningMeans(n for n, kept in zip(names, objective.stateful) if kept)
         exact_means = ExactMeans(objective) if exact else None
@@ -131,9 +140,8 @@ class Evaluation(Steps):
                 exact_means.add(values, size)
             if bar:
                 bar.add(1 if feed.samples is None else size)
-        if not means.items():
-            raise ValueError("evaluate: the generator yielded no batch.")
-        return exact_means.values() if exact_means else [v for _, v in means.items()]
+        values = [value for _, value in means.items()]
+        return exact_means.values() if exact_means and values else values
 
     # ---- predict ------------------------------------------------------------------
 
@@ -155,6 +163,7 @@ class Evaluation(Steps):
         -------
         array of shape (samples, *output_shape[1:]), or a list of several
         """
+        check_verbose(verbose)
         if is_generator(x):
             refuse_with_generator(batch_size=batch_size)
             return self.predict_generator(x, steps, verbose=verbose)
@@ -188,6 +197,7 @@ class Evaluation(Steps):
         The arguments are those of `fit_generator`; `steps` is required with a
         generator. The order is that of the batches, whatever the number of workers.
         """
+        check_verbose(verbose)
         feed = self._generator_feed(
             "predict_generator", generator, steps, True,
             max_queue_size=max_queue_size, workers=workers,
@@ -254,17 +264,6 @@ class Evaluation(Steps):
             return LazyData(self, x, y, sample_weight, class_weight, of)
         return standardize(self, x, y, sample_weight, class_weight, of)
 
-    def _built_for(self, generator):
-        """Build an open input shape for the first batch; return the whole generator."""
-        if self.built or not is_generator(generator):
-            return generator
-        if isinstance(generator, Sequence):
-            self._build_for(prediction_input(generator[0]))
-            return generator
-        first = next(generator)
-        self._build_for(prediction_input(first))
-        return itertools.chain([first], generator)
-
     # ---- arguments ----------------------------------------------------------------
 
     def _batch_size(self, given):
@@ -290,6 +289,12 @@ class Evaluation(Steps):
                 "successive batches do not belong together. Pass shuffle=False.",
                 stacklevel=4,
             )
+
+
+def check_verbose(verbose):
+    """Refuse anything but the three degrees of talkativeness."""
+    if verbose not in (0, 1, 2):
+        raise ValueError(f"verbose: expected 0, 1 or 2, got {verbose!r}.")
 
 
 def refuse_with_generator(**given):

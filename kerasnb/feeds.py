@@ -67,6 +67,9 @@ class Feed:
     def __exit__(self, *_):
         return None
 
+    def rewind(self):
+        """Let the next epoch begin with the first sample, if samples have numbers."""
+
     def epoch(self, number=None, last=True):
         """
         Yield the size of each batch of an epoch.
@@ -102,19 +105,24 @@ class SampleFeed(Feed):
         starts = range(0, samples, batch_size)
         self.bounds = [(at, min(at + batch_size, samples)) for at in starts]
         self.steps = len(self.bounds) if steps is None else steps
-        self._pass = None if steps is None else self._endless()
+        self._counts_steps = steps is not None
         self._start = self._stop = 0
         self._order: Any = None
+        self.rewind()
+
+    def rewind(self):
+        """Begin a new pass, even if steps were counted and the last is not over."""
+        self._pass = self._endless() if self._counts_steps else None
 
     def epoch(self, number=None, last=True):
         """Yield the size of each batch of an epoch."""
-        passing = self._one_pass() if self._pass is None else self._pass
+        passing = self._pass if self._counts_steps else self._one_pass()
         for _, size in zip(range(self.steps), passing):
             yield size
 
     def validates_after_stop(self, batches):
         """Return True where steps are counted, as in Keras."""
-        return self._pass is not None
+        return self._counts_steps
 
     def _endless(self):
         while True:
@@ -251,7 +259,9 @@ class GeneratorFeed(Feed):
     def epoch(self, number=None, last=True):
         """Yield the size of each batch, then let the supply prepare the next epoch."""
         for item in self._supply.epoch(number):
-            yield self.take(item)
+            with self._supply.naming_the_batch():
+                size = self.take(item)
+            yield size
         self._supply.end_epoch(last)
 
     def take(self, item) -> int:
@@ -259,7 +269,7 @@ class GeneratorFeed(Feed):
         if self._predicts:
             self._batch = prediction_input(item), None, None
         else:
-            self._batch = check_item(item, "generator")
+            self._batch = check_item(item, self._supply.name)
         size = rows(self._batch[0])
         self.largest = max(self.largest, size)
         return size
@@ -267,10 +277,11 @@ class GeneratorFeed(Feed):
     def batch(self):
         """Return the latest batch as standard arrays."""
         x, y, w = self._batch
-        if self._predicts:
-            return Data(check_inputs(x, self._model), [None], [None]).arguments()
-        y = self._model._targets_for(y, x)
-        return standardize(self._model, x, y, w, self._class_weight).arguments()
+        with self._supply.naming_the_batch():
+            if self._predicts:
+                return Data(check_inputs(x, self._model), [None], [None]).arguments()
+            y = self._model._targets_for(y, x)
+            return standardize(self._model, x, y, w, self._class_weight).arguments()
 
 
 def split_validation(data, fraction, class_weight=None) -> int:

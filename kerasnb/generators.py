@@ -10,6 +10,7 @@ next: `workers.py` for the threads and processes, `training.py` for the loop.
 from __future__ import annotations
 
 import abc
+import contextlib
 import math
 import pickle
 import sys
@@ -178,6 +179,10 @@ class _Numbered:
     def fetch(self, index: int) -> Any:
         return self._sequence[index]
 
+    def peek(self) -> Any:
+        """Return the first item that is not None, or None if there is no such item."""
+        return next((item for item in self._sequence if item is not None), None)
+
     def describe(self, index: int) -> str:
         return f"item {index} of the Sequence"
 
@@ -245,13 +250,21 @@ class _Stream:
     def __init__(self, iterator: Iterator[Any], steps: int) -> None:
         self._iterator, self.steps = iterator, steps
         self._lock = _locks.setdefault(id(iterator), threading.Lock())
+        self._peeked: Any = None
 
     def fetch(self, index: int) -> Any:
         """Return the next item that is not None."""
         with self._lock:
-            while (item := next(self._iterator)) is None:
-                pass
+            item, self._peeked = self._peeked, None
+            while item is None:
+                item = next(self._iterator)
             return item
+
+    def peek(self) -> Any:
+        """Return what `fetch` will return, or None if there is nothing."""
+        with contextlib.suppress(StopIteration):
+            self._peeked = self.fetch(0)
+        return self._peeked
 
     def describe(self, index: int) -> str:
         return f"batch {index + 1} of the generator"
@@ -284,9 +297,26 @@ class Supply:
     def __init__(
         self, source: _Numbered | _Stream, crew: Crew | NoCrew, name: str
     ) -> None:
-        self._source, self._crew, self._name = source, crew, name
+        self._source, self._crew, self.name = source, crew, name
         self._running = self.exhausted = False
         self.steps = source.steps
+        self._place = ""
+
+    def first_input(self) -> Any:
+        """Return x of the first batch, which still comes first when batches flow."""
+        item = self._source.peek()
+        if item is None:
+            raise ValueError(f"{self.name}: it ended before its first batch.")
+        return prediction_input(item)
+
+    @contextlib.contextmanager
+    def naming_the_batch(self) -> Iterator[None]:
+        """Let an error tell which batch it is about: the one that was yielded last."""
+        try:
+            yield
+        except Exception as error:
+            add_note(error, f"{self.name}: {self._place}.")
+            raise
 
     def __enter__(self) -> Supply:
         self._crew.start()
@@ -312,13 +342,14 @@ class Supply:
             The epoch, from 0, for messages.
         """
         if not self._running:
-            raise RuntimeError(
-                f"{self._name}: batches flow inside the with block only."
-            )
+            raise RuntimeError(f"{self.name}: batches flow inside the with block only.")
+        epoch = "" if number is None else f" of epoch {number + 1}"
         for batch in range(0 if self.exhausted else self.steps):
             item, error = self._crew.take()
+            of_all = "" if self.steps == ENDLESS else f" of {self.steps}"
+            self._place = f"batch {batch + 1}{of_all}{epoch}"
             if error is not None:
-                self._fail_or_end(error, batch, number)
+                self._fail_or_end(error, batch, epoch)
                 return
             if item is not None:
                 yield item
@@ -345,23 +376,20 @@ class Supply:
         self._order = self._source.order()
         self._crew.begin(self._order)
 
-    def _fail_or_end(
-        self, error: BaseException, batch: int, number: int | None
-    ) -> None:
+    def _fail_or_end(self, error: BaseException, batch: int, epoch: str) -> None:
         """Raise the error of a worker with its place, or note that the data ended."""
-        epoch = "" if number is None else f" of epoch {number + 1}"
         of_all = "" if self.steps == ENDLESS else f" of {self.steps}"
         if isinstance(error, StopIteration) and isinstance(self._source, _Stream):
             self.exhausted = True
             warnings.warn(
-                f"{self._name}: the generator ended after {batch}{of_all} "
+                f"{self.name}: the generator ended after {batch}{of_all} "
                 f"batches{epoch}, and there it is over. Let it run for ever "
                 "(while True) or ask for fewer steps.",
                 stacklevel=3,
             )
             return
         what = self._source.describe(self._order[batch])
-        note = f"{self._name}: {what} failed, batch {batch + 1}{of_all}{epoch}."
+        note = f"{self.name}: {what} failed, {self._place}."
         try:
             if isinstance(error, StopIteration):  # would end our own loop unheard
                 raise RuntimeError(f"{note} It raised StopIteration.") from error

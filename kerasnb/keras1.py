@@ -20,6 +20,7 @@ from . import keras1_defaults as old
 from . import layers, metrics, optimizers, sequential
 from .callbacks import CallbackList, ProgbarLogger
 from .compilation import by_output
+from .evaluation import check_verbose
 from .feeds import GeneratorFeed
 from .generators import ENDLESS, Sequence, is_generator, make_supply
 from .keras1_defaults import (
@@ -31,7 +32,6 @@ from .keras1_defaults import (
 )
 from .layer import Layer, shapes_of
 from .renames import OLD_MODULES, OLD_NAMES
-from .training import check_verbose
 from .utils import lookup, positive_integer
 
 __all__ = [

@@ -289,6 +289,7 @@ class Layer:
             self.compute_output_shape(shape)
         else:
             self.connect(shape)
+        self.mask = None  # a model around this layer may have left its own
         return each(np.array, self.forward(x, training))
 
     @property

@@ -16,10 +16,12 @@ from . import activations, constraints, initializers, random, regularizers
 from .device import ops
 from .joining import Add, Average, Concatenate, Dot, Maximum, Multiply, Subtract
 from .layer import Layer, Weight, show_shape
+from .local import LocallyConnected1D, LocallyConnected2D
 from .merge import Fork, Merge
 from .renames import OLD_NAMES
 from .reshaping import Flatten, Permute, RepeatVector, Reshape
 from .utils import lookup, positive_integer
+from .wrappers import TimeDistributed
 
 __all__ = [
     "Layer",
@@ -44,6 +46,9 @@ __all__ = [
     "Concatenate",
     "Dot",
     "Fork",
+    "LocallyConnected1D",
+    "LocallyConnected2D",
+    "TimeDistributed",
     "Highway",
     "MaxoutDense",
     "TimeDistributedDense",

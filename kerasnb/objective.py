@@ -70,7 +70,7 @@ class Objective:
         rows = p.size // classes
         p2 = p if p.ndim == 2 else p.reshape(rows, classes)
         t2 = t
-        if t.ndim != (1 if self.sparse else 2):
+        if t is not None and t.ndim != (1 if self.sparse else 2):
             t2 = t.reshape(-1) if self.sparse else t.reshape(rows, classes)
         self.t, self.p, self.update = t2, p2, True
         self.counted = rows, mask, w
@@ -330,7 +330,8 @@ def _target_hint(loss, expected, y):
             "sigmoid output with loss='binary_crossentropy'."
         )
     if y.shape[-1] != expected[-1] and y.ndim == len(expected):
-        return f"Should the last layer have {y.shape[-1]} units?"
+        units = f"{y.shape[-1]} unit{'s' * (y.shape[-1] != 1)}"
+        return f"Should the last layer have {units}?"
     return "Reshape the targets, or change the last layer."
 
 

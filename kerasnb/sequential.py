@@ -124,19 +124,22 @@ class Sequential(Training, Saving, Stack):
         """
         layers = self.layers
         if index is not None:
-            if not -len(layers) <= index < len(layers):
+            if index not in range(-len(layers), len(layers)):
                 raise ValueError(
-                    f"get_layer: index {index} is out of range, {self.name} has "
+                    f"get_layer: index {index!r} is out of range, {self.name} has "
                     f"{len(layers)} layers."
                 )
-            return layers[index]
+            return layers[int(index)]
         if name is None:
             raise ValueError("get_layer: give the name or the index of a layer.")
         for layer in layers:
             if layer.name == name:
                 return layer
         known = ", ".join(layer.name for layer in layers)
-        raise ValueError(f"get_layer: no layer named {name!r}. There are: {known}.")
+        hint = "" if isinstance(name, str) else f" A number is an index: index={name}."
+        raise ValueError(
+            f"get_layer: no layer named {name!r}. There are: {known}.{hint}"
+        )
 
     # ---- building -----------------------------------------------------------------
 

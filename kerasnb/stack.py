@@ -190,7 +190,8 @@ class Stack(Composite):
     def input_names(self) -> list[str]:
         """Return the names under which a dict holds the inputs."""
         several = isinstance(self.input_shape, list)
-        if not self._stack or self._built_late and not several:
+        open_shape = not self.built and self.batch_input_shape is None
+        if not self._stack or (self._built_late or open_shape) and not several:
             return [f"{self.name}_input"]
         first = self._stack[0]
         names = first.input_names

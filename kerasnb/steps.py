@@ -94,12 +94,18 @@ class Steps(Compiled):
 
     # ---- data ---------------------------------------------------------------------
 
-    def _build_for(self, x):
-        """Build a model without input shape for the data that arrived."""
+    def _build_for(self, x, supply=None):
+        """Build a model without input shape for the data, or for the first batch."""
+        self.mask = None  # a model around this one may have left its own
         if self.built:
             return
+        if supply is not None:
+            x = supply.first_input()
         if x is None:
-            raise ValueError(f"{self.name}: the model has no input shape yet.")
+            raise ValueError(
+                f"{self.name}: the model has no input shape yet, and no data to take "
+                "it from. Give the first layer input_shape=(...)."
+            )
         names = self.input_names
         arrays = [
             array if hasattr(array, "shape") else as_array(array, "x")

@@ -11,15 +11,23 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+import warnings
+from collections.abc import Iterable
+from numbers import Real
 
 from . import callbacks as callbacks_module
 from . import random
 from .data import Data, LazyData
-from .evaluation import DEFAULT_BATCH_SIZE, Evaluation, refuse_with_generator
+from .evaluation import (
+    DEFAULT_BATCH_SIZE,
+    Evaluation,
+    check_verbose,
+    refuse_with_generator,
+)
 from .feeds import ArrayFeed, Feed, GeneratorFeed, feed_of, split_validation
 from .generators import is_generator, make_supply
 from .renames import bilingual_method
-from .utils import positive_integer
+from .utils import positive_integer, whole_number
 
 
 class Training(Evaluation):
@@ -86,7 +94,8 @@ class Training(Evaluation):
             Batches in an epoch; the next one goes on where it ended, unshuffled.
             Default: one pass over the data.
         validation_steps : int, optional
-            Batches of a validation; required with `steps_per_epoch`.
+            Batches of a validation, which begins with the first sample every time;
+            required with `steps_per_epoch`.
         seed : int, optional
             Seed of this call's shuffles and dropout (an extension).
 
@@ -105,7 +114,10 @@ class Training(Evaluation):
         """
         if is_generator(x):
             refuse_with_generator(
-                y=y, batch_size=batch_size, sample_weight=sample_weight
+                y=y,
+                batch_size=batch_size,
+                sample_weight=sample_weight,
+                validation_split=validation_split or None,
             )
             return self.fit_generator(
                 x, steps_per_epoch, epochs, verbose, callbacks, validation_data,
@@ -113,6 +125,8 @@ class Training(Evaluation):
                 initial_epoch=initial_epoch, seed=seed,
             )  # fmt: skip
         check_verbose(verbose)
+        epochs = _epochs(initial_epoch, epochs)
+        _check_split(validation_split)
         with random.seeded(seed):
             self._ready("fit", x)
             batch_size = self._batch_size(batch_size)
@@ -121,11 +135,11 @@ class Training(Evaluation):
             self._check_stateful(len(data), batch_size, shuffle and not steps)
             if validation_data is not None:
                 held_out = self._validation_data(validation_data)
-            elif validation_split and 0 < validation_split < 1:
+            elif validation_split:
                 at = split_validation(data, validation_split, class_weight)
                 data, held_out = data.part(0, at), data.part(at, len(data))
             else:
-                held_out = None
+                held_out = _no_validation(validation_steps)
             if isinstance(held_out, (Data, LazyData)):
                 limit = _validation_steps(validation_steps, steps)
                 if verbose and not steps:
@@ -139,13 +153,13 @@ class Training(Evaluation):
             feed = feed_of(data, batch_size, shuffle if not steps else False, steps)
             params = {
                 "batch_size": batch_size,
-                "epochs": epochs,
+                "epochs": epochs.stop,
                 "steps": steps,
                 "samples": len(data),
                 "verbose": verbose,
             }
             told = self._callback_list(callbacks, held_out, params)
-            self._run(told, feed, held_out, range(initial_epoch, epochs))
+            self._run(told, feed, held_out, epochs)
         return self.history
 
     @bilingual_method
@@ -206,24 +220,27 @@ class Training(Evaluation):
             comes with its own traceback.
         """
         check_verbose(verbose)
+        epochs = _epochs(initial_epoch, epochs)
         work = {
             "max_queue_size": max_queue_size,
             "workers": workers,
             "use_multiprocessing": use_multiprocessing,
         }
         with random.seeded(seed):
-            generator = self._built_for(generator)
-            self._ready("fit_generator")
             supply = make_supply(generator, steps_per_epoch, shuffle=shuffle, **work)
+            self._ready("fit_generator", None, supply)
             feed = GeneratorFeed(self, supply, class_weight)
-            held_out = None
-            if validation_data is not None:
+            if validation_data is None:
+                held_out = _no_validation(validation_steps)
+            else:
                 held_out = self._validation_data(validation_data)
-            if held_out is not None and not isinstance(held_out, (Data, LazyData)):
+            if isinstance(held_out, (Data, LazyData)):
+                _warn_of_validation_steps(validation_steps)
+            elif held_out is not None:
                 held_out = self._validation_feed(held_out, validation_steps, **work)
-            params = {"epochs": epochs, "steps": supply.steps, "verbose": verbose}
+            params = {"epochs": epochs.stop, "steps": supply.steps, "verbose": verbose}
             told = self._callback_list(callbacks, held_out, params)
-            self._run(told, feed, held_out, range(initial_epoch, epochs))
+            self._run(told, feed, held_out, epochs)
         return self.history
 
     # ---- what fit is made of ------------------------------------------------------
@@ -254,13 +271,14 @@ class Training(Evaluation):
         params["metrics"] = names + ["val_" + name for name in names if validating]
         objective = self._objective
         stateful = [name for name, kept in zip(names, objective.stateful) if kept]
-        self.history = callbacks_module.History()
+        history = callbacks_module.History()
         listed = [callbacks_module.BaseLogger(stateful)]
         if params["verbose"]:
             mode = "samples" if params.get("steps") is None else "steps"
             listed.append(callbacks_module.ProgbarLogger(mode, stateful))
-        listed += [*(callbacks or []), self.history]
+        listed += [*_as_callbacks(callbacks), history]
         told = callbacks_module.CallbackList(listed, self, params)
+        self.history = history
         arrays = held_out.data if isinstance(held_out, ArrayFeed) else held_out
         columns = arrays.filled() if isinstance(arrays, Data) else []
         for callback in listed:
@@ -344,14 +362,51 @@ class _InterruptFlag(contextlib.AbstractContextManager):
             signal.signal(signal.SIGINT, self._former)
 
 
-def check_verbose(verbose):
-    """Refuse a level of output that does not exist."""
-    if verbose not in (0, 1, 2):
-        raise ValueError(f"verbose: expected 0, 1 or 2, got {verbose!r}.")
+def _epochs(initial_epoch, epochs):
+    """Return the numbers of the epochs to run."""
+    first = whole_number(initial_epoch, "initial_epoch")
+    return range(first, whole_number(epochs, "epochs"))
+
+
+def _as_callbacks(given):
+    """Return the callbacks, or say that the brackets around one are missing."""
+    if not isinstance(given or [], Iterable):
+        raise TypeError(
+            f"callbacks: expected a list, got {given!r}. Put brackets around it: "
+            "callbacks=[...]."
+        )
+    return given or []
+
+
+def _check_split(fraction):
+    if isinstance(fraction or 0, Real) and 0 <= (fraction or 0) < 1:
+        return
+    raise ValueError(
+        "validation_split: expected the fraction of the samples to hold out, from 0 to "
+        f"below 1, got {fraction!r}."
+    )
 
 
 def _steps(given, what):
     return None if given is None else positive_integer(given, what)
+
+
+def _no_validation(steps):
+    """Return that nothing is held out; steps of a validation need one."""
+    if steps is not None:
+        raise ValueError(
+            f"validation_steps={steps!r}: there is no validation. Pass validation_data "
+            "too, or leave it out."
+        )
+
+
+def _warn_of_validation_steps(steps):
+    if steps is not None:
+        warnings.warn(
+            f"validation_steps={steps!r} is ignored: validation_data are arrays, and "
+            "all of them are used. Leave it out, or pass a generator.",
+            stacklevel=3,
+        )
 
 
 def _validation_steps(given, steps_per_epoch):

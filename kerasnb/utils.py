@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import math
 import sys
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,7 @@ __all__ = [
     "normalize",
     "positive_integer",
     "to_categorical",
+    "whole_number",
 ]
 
 np_utils = sys.modules[__name__]  # the name of this module in Keras 1
@@ -143,12 +146,19 @@ def construct(identifier, table, base, what):
     return None
 
 
+def whole_number(value, what, least=0):
+    """Return a whole number from `least` on; a ValueError names the argument."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    whole = is_number and math.isfinite(value) and value == math.floor(value)
+    if not whole or value < least:
+        kind = "a positive integer" if least == 1 else f"an integer from {least} on"
+        raise ValueError(f"{what} must be {kind}, got {value!r}.")
+    return int(value)
+
+
 def positive_integer(value, what):
     """Return a positive whole number, or raise a ValueError that names the argument."""
-    whole = np.isscalar(value) and not isinstance(value, (bool, str, bytes))
-    if not whole or value != int(value) or value < 1:
-        raise ValueError(f"{what} must be a positive integer, got {value!r}.")
-    return int(value)
+    return whole_number(value, what, 1)
 
 
 @bilingual

@@ -292,6 +292,20 @@ def test_exact_evaluation_of_several_outputs():
         ({"loss_weights": [1]}, ValueError, "loss_weights has 1 entries"),
         ({"loss_weights": {"a": 1}}, ValueError, "loss_weights names an output 'a'"),
         ({"loss_weights": 2.0}, TypeError, "loss_weights must be a list or a dict"),
+        ({"loss_weights": [1, None]}, ValueError, "must be finite numbers, got None"),
+        ({"loss_weights": {"price": "a"}}, ValueError, "finite numbers, got 'a'"),
+        ({"loss": {}}, ValueError, "there is nothing to minimise"),
+        ({"loss": [None, None]}, ValueError, "there is nothing to minimise"),
+        (
+            {"sample_weight_mode": "temporary"},
+            ValueError,
+            "sample_weight_mode must be None, .* or 'temporal', .* got 'temporary'",
+        ),
+        (
+            {"sample_weight_mode": {"kind": "temporal"}},
+            ValueError,
+            r"the output kind has no time axis, it has the shape \(batch, 3\)",
+        ),
         ({"metrics": "acc"}, TypeError, r"metrics must be a list such as \['accuracy'"),
         ({"metrics": {"a": "acc"}}, ValueError, "metrics names an output 'a'"),
         ({"metrics": {"price": "acx"}}, ValueError, "Unknown metric 'acx'"),
@@ -311,6 +325,14 @@ def test_wrong_settings_are_refused_at_once(settings, error, message):
     with pytest.raises(error, match=message):
         model.compile("sgd", **{"loss": LOSSES, **settings})
     assert model.metrics_names == before and model.optimizer is not None
+
+
+def test_a_model_built_late_must_have_something_to_minimise():
+    """What compile could not know then is said when the data come."""
+    model = Sequential([Dense(3)])
+    model.compile("sgd")
+    with pytest.raises(ValueError, match="nothing to minimise"):
+        model.fit(X[0], verbose=0)
 
 
 @pytest.mark.parametrize(

@@ -74,3 +74,17 @@ def test_results_are_one_number_or_a_list_in_the_order_of_the_names():
     assert list(named.values()) == values
     model.compile("sgd", "categorical_crossentropy")
     assert isinstance(model.evaluate(x, y, verbose=0), float)
+
+
+def test_a_model_inside_another_is_itself_again_when_it_stands_alone():
+    """The mask that came to it from the outer model is forgotten."""
+    x, y = np.random.default_rng(0).normal(size=(2, 5, 4, 3))
+    x[:, 2:] = 0
+    inner = Sequential([Dense(3, input_shape=(4, 3))])
+    outer = Sequential([Masking(input_shape=(4, 3)), inner])
+    for model in (inner, outer):
+        model.compile("sgd", "mse")
+    alone, last = inner.evaluate(x, y, verbose=0), inner.layers[0](x)
+    assert outer.evaluate(x, y, verbose=0) != alone
+    assert inner.evaluate(x, y, verbose=0) == alone
+    np.testing.assert_array_equal(inner.layers[0](x), last)

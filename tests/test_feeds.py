@@ -2,6 +2,7 @@
 
 import fractions
 import threading
+import traceback
 import tracemalloc
 
 import numba
@@ -462,6 +463,21 @@ BATCHES = Slices(5, X, Y)
             ValueError,
             "sample_weight: must not",
         ),
+        (
+            lambda m: m.fit(BATCHES, validation_split=0.5),
+            ValueError,
+            "validation_split: must not",
+        ),
+        (
+            lambda m: m.fit(X, Y, validation_steps=2),
+            ValueError,
+            "validation_steps=2: there is no validation",
+        ),
+        (
+            lambda m: m.fit_generator(BATCHES, validation_steps=2),
+            ValueError,
+            "validation_steps=2: there is no validation",
+        ),
         (lambda m: m.fit(iter(BATCHES)), ValueError, "steps_per_epoch: a generator"),
         (lambda m: m.fit_generator([(X, Y)]), TypeError, "expected a generator"),
         (lambda m: m.fit(None, Y), ValueError, "x: the inputs are missing"),
@@ -556,3 +572,93 @@ def test_class_weight_beside_sample_weight_is_warned_about():
         model.fit(
             X, Y, sample_weight=Y[:, 0], class_weight={0: 2, 1: 1, 2: 1}, verbose=0
         )
+
+
+def test_steps_of_a_validation_on_arrays_begin_with_the_first_sample():
+    """With equal weights every validation gives the same."""
+    model = make_model()
+    stand_still = kerasnb.callbacks.LearningRateScheduler(lambda epoch: 0.0)
+    history = model.fit(
+        X, Y, 6, 3, 0, [stand_still],
+        validation_data=(X, Y), steps_per_epoch=1, validation_steps=2,
+    )  # fmt: skip
+    expected = model.evaluate(X, Y, 6, 0, steps=2, return_dict=True)["loss"]
+    np.testing.assert_allclose(history.history["val_loss"], [expected] * 3)
+
+
+def test_steps_of_a_validation_on_arrays_beside_a_generator_are_warned_about():
+    """All of the arrays are used."""
+    with pytest.warns(UserWarning, match="validation_steps=1 is ignored"):
+        make_model().fit(BATCHES, validation_data=(X, Y), validation_steps=1, verbose=0)
+
+
+def test_a_validation_generator_that_ends_does_not_end_the_training():
+    """The epochs after it have no validation."""
+    model = make_model()
+    with pytest.warns(UserWarning, match="validation_data: .* after 1 of 2 batches"):
+        history = model.fit(
+            X, Y, epochs=4, verbose=0,
+            validation_data=iter([(X, Y)] * 3), validation_steps=2,
+        )  # fmt: skip
+    assert np.isnan(history.history["val_loss"]).tolist() == [False] * 2 + [True] * 2
+
+
+@pytest.mark.parametrize("bad", [(X,), (X, Y[:4]), (X[:, :2], Y), (X, Y, Y)])
+def test_a_bad_batch_is_told_by_its_number(bad):
+    """In a note to the error, whatever is wrong with the batch."""
+    model = make_model()
+    with pytest.raises(ValueError) as caught:
+        model.fit_generator(iter([(X, Y)] * 5 + [bad]), 4, epochs=2, verbose=0)
+    told = "".join(traceback.format_exception(caught.value))
+    assert "generator: batch 2 of 4 of epoch 2." in told
+
+
+# ---- models without input shape ---------------------------------------------------
+
+
+def unbuilt():
+    model = Sequential([Dense(3)])
+    model.compile("sgd", "mse")
+    return model
+
+
+@pytest.mark.parametrize("steps, message", [(1, "ended before its"), (None, "steps_p")])
+def test_a_refused_generator_builds_nothing(steps, message):
+    """Neither an empty one nor one without a number of steps."""
+    model = unbuilt()
+    batches = iter([None] if steps else [(X, Y)])
+    with pytest.raises(ValueError, match=message):
+        model.fit_generator(batches, steps, verbose=0)
+    assert not model.built
+    if steps is None:
+        assert next(batches)[0] is X
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_the_batch_that_builds_a_model_is_learnt_from(workers):
+    """One generator can even serve training and validation."""
+    model, batches = unbuilt(), iter([None] + [(X, Y)] * 4)
+    model.fit_generator(
+        batches, 3, workers=workers, max_queue_size=1, verbose=0,
+        validation_data=endless([(X, Y)]), validation_steps=1,
+    )  # fmt: skip
+    assert model.optimizer.iterations == 3
+
+
+def test_a_dict_may_build_a_model():
+    """The name of the input is the same before and after."""
+    model = unbuilt()
+    (name,) = model.input_names
+    model.fit({name: X}, Y, verbose=0)
+    assert model.input_names == [name] == [f"{model.name}_input"]
+
+
+def test_a_model_of_penalties_needs_no_targets():
+    """Without a loss there is nothing to compare with."""
+    model = Sequential([Dense(3, kernel_regularizer="l2", input_shape=(4,))])
+    model.compile("sgd")
+    losses = model.fit(X, epochs=3, batch_size=5, verbose=0).history["loss"]
+    assert losses[0] > losses[-1] > model.evaluate(X, verbose=0) > 0
+    model.compile("sgd", metrics=["mae"])
+    with pytest.raises(ValueError, match="targets are missing"):
+        model.fit(X)

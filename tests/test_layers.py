@@ -195,6 +195,9 @@ def test_a_layer_is_rebuilt_from_its_configuration(name):
         "Masking": (3.0,),
         "InputLayer": ((3,),),
         "Fork": ([layers.Dense(2), layers.Dense(3)],),
+        "LocallyConnected1D": (2, 3),
+        "LocallyConnected2D": (2, 3),
+        "TimeDistributed": (layers.Dense(2),),
     }.get(name, ())
     layer = layers.get(name)(*arguments)
     clone = layers.get(name).from_config(layer.get_config())

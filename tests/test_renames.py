@@ -483,7 +483,7 @@ def test_mixed_up_weights_are_recognised(model):
     x, y = np.ones((2, 2)), np.ones(2)
     with pytest.raises(TypeError, match="Is it class_weight"):
         model.train_on_batch(x, y, {1: 2.0})
-    with pytest.raises(TypeError, match="One weight per sample is sample_weight"):
+    with pytest.raises(TypeError, match="Weights of samples are sample_weight="):
         model.train_on_batch(x, y, None, np.ones(2))
 
 

@@ -102,6 +102,10 @@ def test_get_layer_finds_by_index_and_by_name():
         model.get_layer(index=2)
     with pytest.raises(ValueError, match="no layer named 'dense'"):
         model.get_layer("dense")
+    with pytest.raises(ValueError, match="no layer named 0.* an index: index=0"):
+        model.get_layer(0)
+    with pytest.raises(ValueError, match="index 'dense_1' is out of range"):
+        model.get_layer(index="dense_1")
     with pytest.raises(ValueError, match="name or the index"):
         model.get_layer()
 

@@ -1,8 +1,9 @@
 """
 Kernels for masks and sample weights.
 
-S time steps of the whole batch (N samples times T), D features. `sample_coefficients`
-is the loss formula of masks and weights, told once: the loss is sum_r c[r] s[r].
+S time steps of the whole batch (N samples times T), D features, M marks in a step.
+`sample_coefficients` is the loss formula of masks and weights, told once: the loss is
+sum_r c[r] s[r].
 """
 
 from numba import prange
@@ -39,6 +40,22 @@ def masking_backward(dx, dy, mask):
     for s in prange(S):
         for d in range(D):
             dx[s, d] = dy[s, d] if mask[s] else like(dy[s, d], 0)
+
+
+@kernel
+def masks_any(y, mask):
+    """
+    y[s] = any over m of mask[s, m]
+
+    y (S,) out    mask (S, M)
+    """
+    S, M = mask.shape
+    for s in prange(S):
+        seen = False
+        for m in range(M):
+            if mask[s, m]:
+                seen = True
+        y[s] = seen
 
 
 @kernel(parallel=False)
