@@ -1,10 +1,10 @@
 """
 What may be passed as data, and what the loop gets: standard arrays, or a clear error.
 
-Inputs become C-contiguous arrays of the model's dtype, targets what the loss wants,
-sample weights one number per sample or per time step. The caller's arrays are never
-modified; they are copied only where their type, layout or protection demands it. Read
-next: `feeds.py`, which cuts these arrays into batches.
+Inputs become C-contiguous arrays of the type that their layer wants, targets what the
+loss wants, sample weights one number per sample or per time step. The caller's arrays
+are never modified; they are copied only where their type, layout or protection demands
+it. Read next: `feeds.py`, which cuts these arrays into batches.
 """
 
 from __future__ import annotations
@@ -265,15 +265,17 @@ def check_inputs(x, model, what: str = "x") -> list[np.ndarray]:
     names = model.input_names
     arrays = one_each(x, names, what)
     checked = [
-        _check_input(array, name, shape, model.dtype, what)
-        for array, name, shape in zip(arrays, names, shapes_of(model.input_shape))
+        receiver.as_input(_check_input(array, name, shape, what), what)
+        for array, name, shape, receiver in zip(
+            arrays, names, shapes_of(model.input_shape), model.receivers
+        )
     ]
     for name, array in zip(names[1:], checked[1:]):
         same_length(f"{what}, {names[0]}", checked[0], name, array)
     return checked
 
 
-def _check_input(data, name, expected, dtype, what):
+def _check_input(data, name, expected, what):
     array = as_array(data, what)
     given = array.shape
     if array.ndim == 1 and len(expected) != 1:
@@ -289,7 +291,7 @@ def _check_input(data, name, expected, dtype, what):
         )
     if len(array) == 0:
         raise ValueError(f"{what}: the data are empty: no samples in {array.shape}.")
-    return np.require(array, dtype, ["C", "W"])
+    return array
 
 
 def check_outputs(y, model, samples: int, of: str = "") -> list:

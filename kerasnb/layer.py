@@ -129,6 +129,8 @@ class Layer:
         The mask (N, T) that came with the input of the latest `forward`.
     needs_dx : bool
         False when nobody reads what `backward` returns: it need not be computed.
+    frozen : bool
+        True when a model around the layer has `trainable=False`.
     activity_regularizer : Regularizer or None
         Penalty on the output; the model adds it and its gradient.
     only_launches : bool
@@ -137,11 +139,14 @@ class Layer:
         replayed. Not inherited.
     takes_several : bool
         Whether the input may be a list of arrays; shapes and masks are lists then too.
+    takes_codes : bool
+        Whether the input is whole numbers that `as_input` looks at one by one.
     """
 
     masking = "refuse"
     stateful = False
-    takes_several = False
+    takes_several = takes_codes = False
+    frozen = False
 
     def __init_subclass__(cls, **kwargs):
         """Let the constructor understand the words of Keras 1 too."""
@@ -281,9 +286,9 @@ class Layer:
     def __call__(self, x, training=False):
         """Apply the layer to an array (or several), building it first if need be."""
         if self.takes_several and isinstance(x, (list, tuple)):
-            x = [np.ascontiguousarray(array, self.dtype) for array in x]
+            x = [one.as_input(array) for one, array in zip(self._take(len(x)), x)]
         else:
-            x = np.ascontiguousarray(x, self.dtype)
+            x = self._take(1)[0].as_input(x)
         shape = each(lambda array: (None, *array.shape[1:]), x)
         if self.built:
             self.compute_output_shape(shape)
@@ -291,6 +296,20 @@ class Layer:
             self.connect(shape)
         self.mask = None  # a model around this layer may have left its own
         return each(np.array, self.forward(x, training))
+
+    def as_input(self, x, what: str = "x") -> np.ndarray:
+        """Return numbers that come from outside in the type that `forward` wants."""
+        return np.require(x, self.dtype, ["C", "W"])
+
+    @property
+    def receivers(self) -> list[Layer]:
+        """Return the layers that `as_input` is asked of: one for each input."""
+        return [self] * len(self.input_names)
+
+    def _take(self, count):
+        """Return who receives so many inputs, as far as that is known."""
+        found = self.receivers
+        return found if len(found) == count else [self] * count
 
     @property
     def input_names(self) -> list[str]:

@@ -8,16 +8,36 @@ what `backward` reads. Read next: `kernels/plain/dense.py`, the loops behind Den
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from . import activations, constraints, initializers, random, regularizers
+from . import activations, constraints, initializers, regularizers
+from .advanced_activations import (
+    ELU,
+    Activation,
+    LeakyReLU,
+    ParametricSoftplus,
+    PReLU,
+    ReLU,
+    Softmax,
+    SReLU,
+    ThresholdedReLU,
+)
 from .device import ops
+from .embedding import Embedding, float_type
 from .joining import Add, Average, Concatenate, Dot, Maximum, Multiply, Subtract
 from .layer import Layer, Weight, show_shape
 from .local import LocallyConnected1D, LocallyConnected2D
 from .merge import Fork, Merge
+from .noise import (
+    AlphaDropout,
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    SpatialDropout1D,
+    SpatialDropout2D,
+    SpatialDropout3D,
+)
+from .normalization import BatchNormalization
 from .renames import OLD_NAMES
 from .reshaping import Flatten, Permute, RepeatVector, Reshape
 from .utils import lookup, positive_integer
@@ -52,6 +72,22 @@ __all__ = [
     "Highway",
     "MaxoutDense",
     "TimeDistributedDense",
+    "BatchNormalization",
+    "Embedding",
+    "GaussianNoise",
+    "GaussianDropout",
+    "AlphaDropout",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
+    "LeakyReLU",
+    "PReLU",
+    "ELU",
+    "ThresholdedReLU",
+    "Softmax",
+    "ReLU",
+    "ParametricSoftplus",
+    "SReLU",
 ]
 
 
@@ -65,6 +101,8 @@ class InputLayer(Layer):
         Shape of one sample, for example (28, 28).
     batch_size : int, optional
         A fixed batch size; default: any.
+    dtype : str, optional
+        A type of whole numbers, as old code gives it for codes, changes nothing.
 
     Examples
     --------
@@ -75,8 +113,11 @@ class InputLayer(Layer):
     masking = "pass"
     only_launches = True
 
-    def __init__(self, input_shape=None, batch_size=None, **kwargs):
-        super().__init__(input_shape=input_shape, batch_size=batch_size, **kwargs)
+    def __init__(self, input_shape=None, batch_size=None, dtype=None, **kwargs):
+        dtype = float_type(dtype)
+        super().__init__(
+            input_shape=input_shape, batch_size=batch_size, dtype=dtype, **kwargs
+        )
         if self.batch_input_shape is None:
             raise ValueError(f"{self.name}: InputLayer needs input_shape=(...).")
 
@@ -84,6 +125,11 @@ class InputLayer(Layer):
     def input_names(self):
         """Return the layer's own name: it stands for the input."""
         return [self.name]
+
+    @property
+    def receivers(self):
+        """Return nobody: the next layer says how it wants the input."""
+        return []
 
     def forward(self, x, training):
         """Return the input."""
@@ -249,143 +295,6 @@ class Dense(Layer):
             "kernel_constraint": constraints.serialize(self.kernel_constraint),
             "bias_constraint": constraints.serialize(self.bias_constraint),
         }
-
-
-class Activation(Layer):
-    """
-    An activation function as a layer of its own.
-
-    forward     y = f(x)
-    backward    dx = f'(x) dy
-
-    Parameters
-    ----------
-    activation : str or ActivationFunction
-
-    Examples
-    --------
-    >>> Activation("relu")([[-1.0, 2.0]])
-    array([[0., 2.]], dtype=float32)
-    """
-
-    masking = "pass"
-    only_launches = True
-
-    def __init__(self, activation, **kwargs):
-        super().__init__(**kwargs)
-        self.activation = activations.get(activation)
-
-    def forward(self, x, training):
-        """Return f(x)."""
-        self.x = x
-        self.y = self.buffer("y", x.shape)
-        self.activation.forward(self.y, x)
-        return self.y
-
-    def backward(self, dy):
-        """Return f'(x) dy."""
-        dx = self.buffer("dx", dy.shape)
-        self.activation.backward(dx, dy, self.x, self.y)
-        return dx
-
-    def get_config(self):
-        """Return the constructor's arguments as plain values."""
-        activation = activations.serialize(self.activation)
-        return {**super().get_config(), "activation": activation}
-
-
-class Dropout(Layer):
-    """
-    Switch off a random part of the units while training (Srivastava et al. 2014).
-
-    forward     y = x m,   m = 1 / (1 - rate) with probability 1 - rate, else 0
-    backward    dx = dy m
-
-    Kept values are scaled up, so the mean stays and nothing happens at test time.
-
-    Parameters
-    ----------
-    rate : float
-        Fraction to drop, clipped to [0, 1]; with 1 everything becomes zero.
-    noise_shape : tuple, optional
-        Shape of m: 1 shares the choice along that axis, None is the axis's size.
-    seed : int, optional
-        A random stream of the layer's own; default: the stream of `kerasnb.set_seed`.
-
-    Examples
-    --------
-    >>> Dropout(0.5)([[1.0, 2.0]])
-    array([[1., 2.]], dtype=float32)
-    """
-
-    masking = "pass"
-
-    @property
-    def only_launches(self):
-        """Return whether no noise is shared, which takes more than kernels."""
-        return self.noise_shape is None
-
-    def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
-        super().__init__(**kwargs)
-        self.rate = min(1.0, max(0.0, float(rate)))
-        self.noise_shape = noise_shape and tuple(noise_shape)
-        self.seed = seed
-        self.generator = None if seed is None else random.Generator(seed)
-        self.words = None
-
-    def forward(self, x, training):
-        """Return x m when training, else x itself."""
-        if not training or self.rate == 0:
-            self.words = None
-            return x
-        y = self.buffer("y", x.shape)
-        generator = self.generator or random.generator()
-        if self.noise_shape is None:
-            self.words = self._words("words", x.size)
-            ops.dropout_forward(y, self.words, x, self.rate, generator.state)
-        else:
-            self.words = self._shared_words(x, generator)
-            ops.dropout_apply(y, x, self.words, self.rate)
-        return y
-
-    def backward(self, dy):
-        """Return dy m: the words that `forward` drew decide m again."""
-        if self.words is None:
-            return dy
-        dx = self.buffer("dx", dy.shape)
-        ops.dropout_apply(dx, dy, self.words, self.rate)
-        return dx
-
-    def get_config(self):
-        """Return the constructor's arguments as plain values."""
-        return {
-            **super().get_config(),
-            "rate": self.rate,
-            "noise_shape": self.noise_shape and list(self.noise_shape),
-            "seed": self.seed,
-        }
-
-    def _words(self, name, size):
-        """Return room for a random word per number, drawn four at a time."""
-        return self.buffer(name, (-(-size // 4) * 4,), np.uint32)
-
-    def _shared_words(self, x, generator):
-        """Return the words of x when they are shared along some axes."""
-        noise = self.noise_shape
-        fits = len(noise) == x.ndim and all(
-            axis in (1, None, size) for axis, size in zip(noise, x.shape)
-        )
-        if not fits:
-            raise ValueError(
-                f"{self.name}: noise_shape {noise} must have one entry per axis of the "
-                f"input, each 1, None or the axis's size; the input's is {x.shape}."
-            )
-        noise = tuple(n if axis is None else axis for axis, n in zip(noise, x.shape))
-        shared = self._words("shared", math.prod(noise))
-        ops.dropout_words(shared, *generator.take(shared.size))
-        words = self.buffer("words", x.shape, np.uint32)
-        words[...] = shared[: math.prod(noise)].reshape(noise)
-        return words.reshape(-1)
 
 
 class ActivityRegularization(Layer):

@@ -56,6 +56,9 @@ def can_replay(model, objectives) -> bool:
     """Return whether the steps of a model without penalties may be replayed."""
     parts = [*(objective.loss for objective in objectives), *model.walk()]
     for layer in model.walk():
+        takes_codes = layer.takes_codes and layer not in model.receivers
+        if layer.masking == "make" or takes_codes:  # which are checked batch by batch
+            return False
         activation = getattr(layer, "activation", None)
         if activation is not None:
             parts.append(activation)

@@ -178,6 +178,7 @@ class Stack(Composite):
         self._needs_dx = needed
         learning = []
         for layer in self._stack:
+            layer.frozen = self.frozen or not self.trainable
             layer.needs_dx = needed
             needed = needed or self.trainable and bool(layer.trainable_weights)
             if needed:
@@ -197,6 +198,12 @@ class Stack(Composite):
         names = first.input_names
         nested = isinstance(first, Stack) and len(names) == 1
         return [f"{first.name}_input"] if nested else names
+
+    @property
+    def receivers(self) -> list[Layer]:
+        """Return the layers that get the inputs: those of the first that computes."""
+        found = (layer.receivers for layer in self._stack)
+        return next(filter(None, found), None) or super().receivers
 
     @property
     def output_names(self) -> list[str]:
@@ -397,6 +404,7 @@ class Parallel(Composite):
     def needs_dx(self, needed: bool) -> None:
         self._needs_dx = needed
         for path in self._paths:
+            path.frozen = self.frozen or not self.trainable
             path.needs_dx = needed
 
     # ---- names and configuration --------------------------------------------------
@@ -411,6 +419,13 @@ class Parallel(Composite):
             return [name for path in self._paths for name in path.input_names]
         count = len(shape) if shape else 1
         return [f"{self.name}_input_{number + 1}" for number in range(count)]
+
+    @property
+    def receivers(self) -> list[Layer]:
+        """Return the layers that get the inputs: the branches' own, if each has its."""
+        if self._paths and len(self.input_names) > 1:
+            return [layer for path in self._paths for layer in path.receivers]
+        return super().receivers
 
     @property
     def output_names(self) -> list[str]:

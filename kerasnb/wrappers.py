@@ -73,6 +73,7 @@ class Wrapper(Composite):
 
     @needs_dx.setter
     def needs_dx(self, needed: bool) -> None:
+        self._path.frozen = self.frozen or not self.trainable
         self._needs_dx = self._path.needs_dx = needed
 
     def get_config(self) -> dict[str, Any]:

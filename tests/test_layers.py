@@ -198,6 +198,15 @@ def test_a_layer_is_rebuilt_from_its_configuration(name):
         "LocallyConnected1D": (2, 3),
         "LocallyConnected2D": (2, 3),
         "TimeDistributed": (layers.Dense(2),),
+        "BatchNormalization": (1, 0.9),
+        "Embedding": (5, 3, "ones", "l2"),
+        "GaussianNoise": (0.1,),
+        "GaussianDropout": (0.2,),
+        "AlphaDropout": (0.2, (None, 1), 7),
+        "SpatialDropout1D": (0.2, 7),
+        "SpatialDropout2D": (0.2, "channels_first", 7),
+        "SpatialDropout3D": (0.2,),
+        "PReLU": ("ones", "l1", "non_neg", [1, 2]),
     }.get(name, ())
     layer = layers.get(name)(*arguments)
     clone = layers.get(name).from_config(layer.get_config())

@@ -19,7 +19,7 @@ from ..formulas.random import (
     unit,
     within_two,
 )
-from ..jit import inner, kernel
+from ..jit import inner, kernel, like
 
 BLOCKS = 1024  # blocks of four words that are drawn at a time
 CHUNK = 4 * BLOCKS
@@ -180,3 +180,18 @@ def dropout_apply(y, x, words, rate):
     limit, scale = drop_rule(rate)
     for i in prange(y.size):
         y[i] = x[i] * keep(x[i], words[i], limit, scale)
+
+
+@kernel
+def dropout_replace(y, x, words, rate, factor, offset, dropped):
+    """
+    y[i] = factor x[i] + offset where the word kept it, else dropped: also the gradient
+
+    y (...) out    x (...)    words (N,)
+    """
+    y, x = y.reshape(-1), x.reshape(-1)
+    limit, _ = drop_rule(rate)
+    for i in prange(y.size):
+        kept = words[i] >= limit
+        slope = like(x[i], factor) if kept else like(x[i], 0.0)
+        y[i] = slope * x[i] + (like(x[i], offset) if kept else like(x[i], dropped))
