@@ -10,7 +10,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import activations, constraints, initializers, regularizers
+from . import (
+    activations,
+    constraints,
+    initializers,
+    pooling,
+    regularizers,
+    resizing,
+)
 from .advanced_activations import (
     ELU,
     Activation,
@@ -38,8 +45,10 @@ from .noise import (
     SpatialDropout3D,
 )
 from .normalization import BatchNormalization
+from .pooling import *  # noqa: F401,F403
 from .renames import OLD_NAMES
 from .reshaping import Flatten, Permute, RepeatVector, Reshape
+from .resizing import *  # noqa: F401,F403
 from .utils import lookup, positive_integer
 from .wrappers import TimeDistributed
 
@@ -88,6 +97,8 @@ __all__ = [
     "ReLU",
     "ParametricSoftplus",
     "SReLU",
+    *pooling.__all__,
+    *resizing.__all__,
 ]
 
 

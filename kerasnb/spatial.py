@@ -34,7 +34,7 @@ def per_axis(value, rank: int, what: str, least: int = 1) -> tuple[int, ...]:
     >>> per_axis(3, 2, "kernel_size")
     (3, 3)
     """
-    many = [value] * rank if np.isscalar(value) else list(value or ())
+    many = list(value) if np.iterable(value) else [value] * rank
     whole = [isinstance(one, (int, np.integer)) and one >= least for one in many]
     if len(many) != rank or not all(whole):
         raise ValueError(
@@ -90,14 +90,16 @@ class Spatial(Layer):
     rank : int
         Number of spatial axes: 1, 2 or 3.
     data_format : str
-        'channels_last' (default, see `kerasnb.image_data_format`) or 'channels_first'.
+        'channels_last' or 'channels_first'. Default: that of sequences (rank 1) is
+        'channels_last', that of images `kerasnb.image_data_format()`.
     """
 
     rank = 2
 
     def __init__(self, data_format=None, **kwargs):
         super().__init__(**kwargs)
-        chosen = data_format or device.image_data_format()
+        usual = "channels_last" if self.rank == 1 else device.image_data_format()
+        chosen = data_format or usual
         self.data_format = lookup(chosen, FORMATS, f"data_format of {self.name}:")
 
     @property
@@ -160,7 +162,7 @@ class Spatial(Layer):
         return first
 
     def five(self, shape: Shape) -> Shape:
-        """Return a shape with the channels last, with five axes."""
+        """Return a shape with the channels last and axes of one in front."""
         return (shape[0], *(1,) * (MOST_AXES - self.rank), *shape[1:])
 
     def three(self, per_axis: tuple[int, ...], filling: int = 1) -> tuple[int, ...]:
@@ -170,3 +172,35 @@ class Spatial(Layer):
     def get_config(self):
         """Return the constructor's arguments as plain values."""
         return {**super().get_config(), "data_format": self.data_format}
+
+
+class Resampling(Spatial):
+    """
+    Base class of layers without weights that put images on another grid of places.
+
+    Such a layer defines `resized` (the output's sizes, from the input's), `fill` (y
+    from x) and `spread` (dx from dy), the latter two on arrays (N, D, R, C, K).
+    """
+
+    x_shape = None
+
+    def compute_output_shape(self, input_shape):
+        """Replace the sizes; samples and channels stay."""
+        N, *sizes, K = self.last(input_shape)
+        return self.given((N, *self.resized(tuple(sizes)), K))
+
+    def forward(self, x, training):
+        """Return the images on the new grid."""
+        if x.shape != self.x_shape:
+            N, *sizes, K = self.last(x.shape)
+            self.y = self.buffer("y", self.five((N, *self.resized(tuple(sizes)), K)))
+            self.dx_shape = self.five((N, *sizes, K))
+            self.x_shape = x.shape
+        self.fill(self.y, self.enter(x))
+        return self.leave(self.y)
+
+    def backward(self, dy):
+        """Return the gradient on the grid of the input."""
+        dx = self.buffer("dx", self.dx_shape)
+        self.spread(dx, self.enter(dy, "dy"))
+        return self.leave(dx, "dx")
