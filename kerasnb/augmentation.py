@@ -116,7 +116,7 @@ class ImageDataGenerator(Standardizer):
     ((2, 4, 4, 1), 'float32')
     """
 
-    @functools.partial(bilingual, who="ImageDataGenerator")
+    @functools.partial(bilingual, constructs=True)
     def __init__(
         self,
         featurewise_center: bool = False,

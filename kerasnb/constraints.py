@@ -135,7 +135,7 @@ class MaxNorm(NormConstraint):
            [1.6, 0. ]])
     """
 
-    @functools.partial(bilingual, who="MaxNorm")
+    @functools.partial(bilingual, constructs=True)
     def __init__(self, max_value: float = 2, axis: int | Sequence[int] = 0) -> None:
         super().__init__(axis)
         self.max_value = max_value

@@ -305,7 +305,7 @@ def layer_class(name: str, base: type[Layer]) -> type[Layer]:
     made = type(name, (own,), body)
     handlers = [h for h in SPECIAL.get(name, ()) if h is not without_transform_bias]
     translated = bilingual(
-        __init__, _in_order(name), *handlers, who=name, owner=made, quiet=True
+        __init__, _in_order(name), *handlers, constructs=True, quiet=True
     )
     setattr(made, "__init__", translated)
     return made

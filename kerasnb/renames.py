@@ -202,8 +202,7 @@ class Call:
 def bilingual(
     function: Callable,
     *handlers: Callable,
-    who: str = "",
-    owner: type | None = None,
+    constructs: bool = False,
     quiet: bool = False,
 ) -> Any:
     """
@@ -214,10 +213,8 @@ def bilingual(
     function : function or method
     *handlers : function of a Call
         For what the table of renames cannot say; see `on`.
-    who : str
-        What messages call it; default: its name.
-    owner : class, optional
-        The class whose constructor it is.
+    constructs : bool
+        Whether it is the constructor of a class, whose name messages tell.
     quiet : bool
         Whether to say nothing, because the old words are meant.
     """
@@ -231,8 +228,10 @@ def bilingual(
     def understood(*args, **kwargs):
         if old_words.isdisjoint(kwargs) and len(args) < many:
             return function(*args, **kwargs)
+        owner = type(args[0]) if constructs else None
         known = _keywords_of_class(owner) if owner else _keywords(function)
-        call = Call(who or function.__name__, args[skip:], kwargs, known)
+        who = (owner or function).__name__
+        call = Call(who, args[skip:], kwargs, known)
         for handler in handlers:
             handler(call)
         for word in list(call.kwargs):
@@ -248,13 +247,23 @@ def bilingual(
 
 
 def adopt(cls: type) -> None:
-    """Let a layer class be constructed in the words of Keras 1 too."""
-    init: Any = cls.__init__  # type: ignore[misc]
-    own = "__init__" in vars(cls)
-    handlers = () if own else getattr(init, "handlers", ())
-    handlers = SPECIAL.get(cls.__name__, handlers)
-    init = getattr(init, "__wrapped__", init)
-    setattr(cls, "__init__", bilingual(init, *handlers, who=cls.__name__, owner=cls))
+    """
+    Let a layer class be constructed in the words of Keras 1 too.
+
+    A class that neither has a constructor of its own nor stands in `SPECIAL` inherits
+    one that understands already.
+    """
+    init: Any = vars(cls).get("__init__")
+    handlers = SPECIAL.get(cls.__name__, ())
+    if init is None and handlers:
+        inherited: Any = cls.__init__  # type: ignore[misc]
+
+        @functools.wraps(getattr(inherited, "__wrapped__", inherited))
+        def init(self, *args, **kwargs):
+            super(cls, self).__init__(*args, **kwargs)
+
+    if init is not None:
+        setattr(cls, "__init__", bilingual(init, *handlers, constructs=True))
     shape_of = vars(cls).get("get_output_shape_for")
     if shape_of is not None and "compute_output_shape" not in vars(cls):
         setattr(cls, "compute_output_shape", shape_of)

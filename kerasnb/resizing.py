@@ -8,8 +8,6 @@ arguments are usual. Read next: `kernels/plain/resizing.py`, the loops.
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
 from .device import ops
@@ -29,7 +27,6 @@ __all__ = [
 ]
 
 INTERPOLATIONS = {name: name for name in ("nearest", "bilinear")}
-EDGES = {name: name for name in ("top_pad", "bottom_pad", "left_pad", "right_pad")}
 
 Pairs = tuple[tuple[int, ...], ...]  # for each axis: before, after
 
@@ -315,7 +312,7 @@ class ZeroPadding2D(ZeroPadding):
 
     Parameters and errors are those of `ZeroPadding`. The two forms of Keras 1, (top,
     bottom, left, right) and a dict of 'top_pad', 'bottom_pad', 'left_pad', 'right_pad',
-    are understood as well, with a warning.
+    are understood as well, with a warning: see `renames.py`.
 
     Examples
     --------
@@ -325,25 +322,6 @@ class ZeroPadding2D(ZeroPadding):
 
     rank = 2
     only_launches = True
-
-    def __init__(self, padding=1, data_format=None, **kwargs):
-        edges = _edges(padding) if isinstance(padding, dict) else padding
-        is_old = isinstance(edges, (tuple, list)) and len(edges) == 4
-        pair_of_pairs = (edges[:2], edges[2:]) if is_old else padding
-        super().__init__(pair_of_pairs, data_format, **kwargs)
-        if is_old:
-            warnings.warn(
-                f"{self.name}: padding={padding} is how Keras 1 says it. In Keras 2 it "
-                f"is padding={self.padding}.",
-                stacklevel=2,
-            )
-
-
-def _edges(padding):
-    """Return the four numbers of a dict, 0 where it says nothing."""
-    for name in padding:
-        lookup(name, EDGES, "edge in padding of ZeroPadding2D:")
-    return tuple(padding.get(name, 0) for name in EDGES)
 
 
 class ZeroPadding3D(ZeroPadding):

@@ -198,7 +198,7 @@ class Tokenizer:
     [[1, 5, 3]]
     """
 
-    @functools.partial(bilingual, who="Tokenizer")
+    @functools.partial(bilingual, constructs=True)
     def __init__(
         self,
         num_words: int | None = None,

@@ -178,7 +178,7 @@ def test_the_usual_amounts():
 )
 def test_keras_1_forms_of_padding_are_translated(padding):
     """Four numbers, or a dict; the warning shows how Keras 2 says it."""
-    with pytest.warns(UserWarning, match=r"In Keras 2 .*\(\(1, 2\), \(3, 4\)\)"):
+    with pytest.warns(UserWarning, match=r"today's words .*\(\(1, 2\), \(3, 4\)\)"):
         layer = layers.ZeroPadding2D(padding)
     assert layer.padding == ((1, 2), (3, 4))
     assert layer(np.zeros((1, 1, 1, 1))).shape == (1, 4, 8, 1)
@@ -186,9 +186,9 @@ def test_keras_1_forms_of_padding_are_translated(padding):
 
 def test_edges_that_a_dict_leaves_out_are_not_padded():
     """Their number is 0; an unknown edge is an error."""
-    with pytest.warns(UserWarning, match="Keras 1"):
+    with pytest.warns(UserWarning, match="In today's words"):
         assert layers.ZeroPadding2D({"top_pad": 2}).padding == ((2, 0), (0, 0))
-    with pytest.raises(ValueError, match="Unknown edge .* mean 'top_pad'"):
+    with pytest.raises(ValueError, match="Unknown side .* mean 'top_pad'"):
         layers.ZeroPadding2D({"toppad": 2})
 
 
@@ -261,7 +261,10 @@ def test_both_forms_of_the_longest_kernels_give_the_same_bits():
         (lambda: layers.Cropping3D((1, (2, 3, 4), 5)), "3 of them or 3 pairs"),
         (lambda: layers.ZeroPadding2D("same"), "padding: expected .* got 'same'"),
         (lambda: layers.ZeroPadding2D(1.5), "got 1.5"),
-        (lambda: layers.ZeroPadding2D((1, 2, 3, -4)), "padding: expected .* from 0"),
+        (
+            lambda: layers.ZeroPadding2D(((1, 2), (3, -4))),
+            "padding: expected .* from 0",
+        ),
         (lambda: layers.ZeroPadding3D(None), "got None"),
         (lambda: layers.UpSampling1D(0), "size: expected an integer from 1 on"),
         (lambda: layers.UpSampling2D((2, 2, 2)), "size: .* or 2 of them"),
