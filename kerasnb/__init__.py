@@ -11,6 +11,7 @@ Read next: `sequential.py` for the model, `layers.py` for Dense, `training.py` f
 
 from . import (
     activations,
+    backend,
     callbacks,
     constraints,
     datasets,
@@ -40,6 +41,7 @@ from .device import (
     show_config,
 )
 from .generators import Sequence
+from .install import install_as_keras, uninstall_as_keras
 from .layer import Layer, reset_names
 from .merge import Fork, Merge
 from .random import set_seed
@@ -57,6 +59,7 @@ __all__ = [
     "Sequential",
     "__version__",
     "activations",
+    "backend",
     "callbacks",
     "check_activation",
     "check_layer",
@@ -70,6 +73,7 @@ __all__ = [
     "image_data_format",
     "initializations",
     "initializers",
+    "install_as_keras",
     "keras1",
     "layers",
     "load_model",
@@ -90,5 +94,6 @@ __all__ = [
     "set_num_threads",
     "set_seed",
     "show_config",
+    "uninstall_as_keras",
     "utils",
 ]

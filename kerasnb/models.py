@@ -1,11 +1,12 @@
 """
 The import face of models: `from kerasnb.models import Sequential, load_model`.
 
-The class itself is in `sequential.py`, the functions are in `saving.py`.
+The class itself is in `sequential.py`, the functions are in `saving.py` and
+`copying.py`.
 """
 
+from .copying import clone_model
 from .saving import (
-    clone_model,
     load_model,
     model_from_config,
     model_from_json,

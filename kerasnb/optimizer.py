@@ -21,6 +21,54 @@ from .device import ops
 from .kernels.plain.weights import BLOCKS
 
 
+class Setting(float):
+    """
+    A number that knows whose it is, so that `backend.set_value` can exchange it.
+
+    Examples
+    --------
+    >>> optimizer = Optimizer(lr=0.1)
+    >>> optimizer.lr.assign(0.2)
+    >>> optimizer.lr
+    0.2
+    """
+
+    owner: Any
+    name: str
+
+    def assign(self, value: float) -> None:
+        """Give the owner another number of that name."""
+        setattr(self.owner, self.name, value)
+
+    def __reduce__(self):
+        return float, (float(self),)
+
+
+class Settable:
+    """An attribute that is stored as a float and read as a Setting."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, owner: Any, kind: type | None = None) -> Any:
+        if owner is None:
+            return self
+        if self.name not in vars(owner):
+            raise AttributeError(f"{type(owner).__name__} has no {self.name} yet.")
+        setting = Setting(vars(owner)[self.name])
+        setting.owner, setting.name = owner, self.name
+        return setting
+
+    def __set__(self, owner: Any, value: float) -> None:
+        try:
+            vars(owner)[self.name] = float(value)
+        except TypeError:
+            raise TypeError(
+                f"{type(owner).__name__}: expected {self.name} to be a number, got "
+                f"{value!r:.80}."
+            ) from None
+
+
 class Optimizer:
     """
     Base of all optimizers.
@@ -56,6 +104,8 @@ class Optimizer:
     array([0.5, 2.5])
     """
 
+    lr = Settable()
+    decay = Settable()
     slots: tuple[str, ...] = ()
     scalars: tuple[str, ...] = ("iterations",)
     weights_start_with_iterations = True  # Keras leaves them out here and there
@@ -128,9 +178,10 @@ class Optimizer:
 
     def decayed_lr(self) -> float:
         """Return the learning rate of this step."""
+        lr: float = self.__dict__["lr"]  # a float already, unlike what self.lr makes
         if self.initial_decay > 0:
-            return float(self.lr) / (1.0 + self.decay * self.iterations)
-        return float(self.lr)
+            return lr / (1.0 + self.decay * self.iterations)
+        return lr
 
     def clip(self, g: np.ndarray) -> None:
         """Bound the gradients in place, as `clipnorm` and `clipvalue` say."""
@@ -255,7 +306,10 @@ class Optimizer:
 
     def get_config(self) -> dict[str, Any]:
         """Return every argument of the constructor as a plain value."""
-        config = {name: getattr(self, name) for name in self._arguments()}
+        config = {
+            name: float(value) if isinstance(value, Setting) else value
+            for name, value in ((n, getattr(self, n)) for n in self._arguments())
+        }
         for name in ("clipnorm", "clipvalue"):
             if getattr(self, name) is not None:
                 config[name] = getattr(self, name)

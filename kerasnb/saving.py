@@ -329,23 +329,6 @@ def model_from_config(
     return model
 
 
-def clone_model(model: Any) -> Any:
-    """
-    Return a new model of the same configuration, with fresh weights, not compiled.
-
-    Examples
-    --------
-    >>> from kerasnb import Sequential, layers
-    >>> model = Sequential([layers.Dense(2, input_shape=(3,))])
-    >>> clone_model(model).get_config() == model.get_config()
-    True
-    """
-    _expect_model("clone_model", model)
-    classes = {type(layer).__name__: type(layer) for layer in model.walk()}
-    config = {"class_name": type(model).__name__, "config": model.get_config()}
-    return model_from_config(config, classes)
-
-
 # ---------------------------------------------------------------- paths and models
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import layers as layers_module
+from .copying import Copying
 from .layer import Layer
 from .saving import Saving
 from .stack import (
@@ -26,7 +27,7 @@ from .stack import (
 from .training import Training
 
 
-class Sequential(Training, Saving, Stack):
+class Sequential(Training, Saving, Copying, Stack):
     """
     A linear stack of layers.
 

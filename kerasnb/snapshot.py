@@ -72,18 +72,25 @@ def take_model(model: Any, include_optimizer: bool) -> Snapshot:
     snapshot.model = as_plain(
         {"class_name": type(model).__name__, "config": model.get_config()}
     )
-    if include_optimizer and model.optimizer is not None:
-        names = ("loss", "metrics", "weighted_metrics")
-        snapshot.training = as_plain(
-            {
-                "optimizer_config": optimizers.serialize(model.optimizer),
-                **{name: _described(getattr(model, name)) for name in names},
-                "loss_weights": model.loss_weights,
-                "sample_weight_mode": model.sample_weight_mode,
-            }
-        )
-        snapshot.state = _optimizer_state(model)
+    if include_optimizer:
+        take_training(model, snapshot)
     return snapshot
+
+
+def take_training(model: Any, snapshot: Snapshot) -> None:
+    """Add to a snapshot how the model was compiled, if it was."""
+    if model.optimizer is None:
+        return
+    names = ("loss", "metrics", "weighted_metrics")
+    snapshot.training = as_plain(
+        {
+            "optimizer_config": optimizers.serialize(model.optimizer),
+            **{name: _described(getattr(model, name)) for name in names},
+            "loss_weights": model.loss_weights,
+            "sample_weight_mode": model.sample_weight_mode,
+        }
+    )
+    snapshot.state = _optimizer_state(model)
 
 
 def as_plain(value: Any) -> Any:
