@@ -429,8 +429,10 @@ def reverse(x: Any, axes: Any) -> Any:
 
 def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = "int32") -> Any:
     """Return start, start + step, ... below stop; with one number, from 0 up to it."""
-    first, last = (0, start) if stop is None else (start, stop)
-    return np.arange(first, last, step, dtype)
+    if stop is None:
+        start, stop = 0, start
+    bounds: tuple = (start, stop, step)
+    return np.arange(*bounds, dtype=dtype)
 
 
 def gather(reference: Any, indices: Any) -> Any:

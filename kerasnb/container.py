@@ -123,7 +123,7 @@ def write_container(
         file.write(len(text).to_bytes(8, "little"))
         file.write(text)
         for block in blocks:
-            file.write(block)
+            file.write(block.data)
 
 
 def _check_metadata(metadata: Mapping[str, str]) -> None:
@@ -164,7 +164,7 @@ def _checksum(header: dict[str, Any], blocks: Iterable[np.ndarray]) -> str:
     """Return the CRC-32 of the header, in which it has no place yet, and the data."""
     checksum = zlib.crc32(_as_json(header))
     for block in blocks:
-        checksum = zlib.crc32(block, checksum)
+        checksum = zlib.crc32(block.data, checksum)
     return f"{checksum:08x}"
 
 
@@ -272,7 +272,7 @@ def _layout(entry: dict[str, Any]) -> tuple[list[int], str]:
 
 
 def _fill(file: io.BufferedReader, array: np.ndarray) -> np.ndarray:
-    if file.readinto(array.reshape(-1).view(np.uint8)) != array.nbytes:
+    if file.readinto(array.reshape(-1).view(np.uint8).data) != array.nbytes:
         raise ValueError("it was cut short while it was read")
     return array
 
