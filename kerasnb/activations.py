@@ -20,6 +20,8 @@ from . import device
 from .device import ops
 from .utils import lookup
 
+READ_Y_ONLY = {"linear", "relu", "selu", "tanh", "sigmoid", "hard_sigmoid"}
+
 
 class ActivationFunction:
     """
@@ -39,6 +41,9 @@ class ActivationFunction:
         The parameters by name, as given to the constructor.
     is_linear : bool
         Whether y is z, so that a layer may leave the activation out.
+    needs_z : bool
+        False if `backward` reads y only, and `forward` may be given z as y too: then a
+        layer need not keep z.
 
     Examples
     --------
@@ -56,6 +61,7 @@ class ActivationFunction:
 
     name = "activation"
     is_linear = False
+    needs_z = True
 
     def __init__(self, **params: Any) -> None:
         self.params = params
@@ -129,6 +135,7 @@ class KernelActivation(ActivationFunction):
         super().__init__(**params)
         self.name = name
         self.is_linear = name == "linear"
+        self.needs_z = name not in READ_Y_ONLY
         self._forward = name + "_forward"
         self._backward = name + "_backward"
         self._numbers = numbers
@@ -203,6 +210,7 @@ class Softmax(ActivationFunction):
     """
 
     only_launches = True
+    needs_z = False
     name = "softmax"
 
     def __init__(self, axis: int = -1) -> None:

@@ -29,6 +29,7 @@ from .advanced_activations import (
     SReLU,
     ThresholdedReLU,
 )
+from .convolution import Conv1D, Conv2D, Conv3D
 from .device import ops
 from .embedding import Embedding, float_type
 from .joining import Add, Average, Concatenate, Dot, Maximum, Multiply, Subtract
@@ -49,6 +50,8 @@ from .pooling import *  # noqa: F401,F403
 from .renames import OLD_NAMES
 from .reshaping import Flatten, Permute, RepeatVector, Reshape
 from .resizing import *  # noqa: F401,F403
+from .separable import DepthwiseConv2D, SeparableConv1D, SeparableConv2D
+from .transposed import Conv2DTranspose, Conv3DTranspose
 from .utils import lookup, positive_integer
 from .wrappers import TimeDistributed
 
@@ -75,6 +78,14 @@ __all__ = [
     "Concatenate",
     "Dot",
     "Fork",
+    "Conv1D",
+    "Conv2D",
+    "Conv3D",
+    "SeparableConv1D",
+    "SeparableConv2D",
+    "DepthwiseConv2D",
+    "Conv2DTranspose",
+    "Conv3DTranspose",
     "LocallyConnected1D",
     "LocallyConnected2D",
     "TimeDistributed",

@@ -195,6 +195,7 @@ def test_a_layer_is_rebuilt_from_its_configuration(name):
         "Masking": (3.0,),
         "InputLayer": ((3,),),
         "Fork": ([layers.Dense(2), layers.Dense(3)],),
+        "DepthwiseConv2D": ((3, 2),),
         "LocallyConnected1D": (2, 3),
         "LocallyConnected2D": (2, 3),
         "TimeDistributed": (layers.Dense(2),),
@@ -207,7 +208,7 @@ def test_a_layer_is_rebuilt_from_its_configuration(name):
         "SpatialDropout2D": (0.2, "channels_first", 7),
         "SpatialDropout3D": (0.2,),
         "PReLU": ("ones", "l1", "non_neg", [1, 2]),
-    }.get(name, ())
+    }.get(name, (4, 3) if "Conv" in name else ())
     layer = layers.get(name)(*arguments)
     clone = layers.get(name).from_config(layer.get_config())
     assert clone.get_config() == layer.get_config()

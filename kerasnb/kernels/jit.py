@@ -37,9 +37,18 @@ _one_parallel_launch = threading.Lock()  # Numba's workqueue layer allows only o
 _one_folder = threading.Lock()  # Numba's cache folder is a setting of the process
 
 
-def inner(function):
-    """Compile a function that is called from inside kernels only."""
-    compiled = numba.njit(fastmath={"contract"}, **OPTIONS)(function)
+def inner(function=None, *, inlined=False):
+    """
+    Compile a function that is called from inside kernels only.
+
+    `inlined` copies its machine code to where it is called: for a function of many
+    arguments, passing them takes longer than a hundred multiply-adds.
+    """
+    if function is None:
+        return functools.partial(inner, inlined=inlined)
+    compiled = numba.njit(fastmath={"contract"}, forceinline=inlined, **OPTIONS)(
+        function
+    )
     if not config.DISABLE_JIT:
         resolve = compiled.get_call_template
         compiled.get_call_template = lambda arguments, named: resolve(

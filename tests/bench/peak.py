@@ -13,7 +13,7 @@ from numba import prange
 
 from kerasnb.device import ops
 from kerasnb.kernels.cpu.simd import REGISTER_BYTES
-from kerasnb.kernels.cpu.tile import ROWS, tile
+from kerasnb.kernels.cpu.tile import NO_JUMP, ROWS, tile
 
 SHAPES = (128, 784, 512), (128, 512, 512), (128, 512, 10), (32, 16, 16)
 TURNS, DEPTH = 400, 128  # tiles in a measurement, steps in a tile
@@ -25,8 +25,8 @@ def run_tiles(c, a, b, w, threads):
     for thread in prange(threads):
         for _ in range(TURNS):
             tile(
-                c[thread], 0, w, c[thread], 0, w, a[thread], 0, 1, ROWS, 0,
-                b[thread], 0, w, 1, DEPTH,
+                c[thread], 0, w, c[thread], 0, w, a[thread], 0, 1, 2, 3, 4, 5, ROWS,
+                NO_JUMP, 0, b[thread], 0, w, 1, DEPTH,
             )  # fmt: skip
 
 

@@ -69,7 +69,8 @@ def test_the_tile_is_twelve_registers_of_sums(dtype):
     b = rng.normal(size=(outer * K, w)).astype(dtype)
     start = rng.normal(size=(ROWS, w)).astype(dtype)
     c = np.full((ROWS, w + 1), 7, dtype)
-    arguments = (start.reshape(-1), 0, w, a.reshape(-1), 0, 1, ROWS, K * ROWS)
+    jumps = np.arange(outer) * K * ROWS
+    arguments = (start.reshape(-1), 0, w, a.reshape(-1), *range(ROWS), ROWS, jumps, 0)
     tile(c.reshape(-1), 0, w + 1, *arguments, b.reshape(-1), 0, w, outer, K)
     expected = start + a.reshape(outer * K, ROWS).T @ b
     np.testing.assert_allclose(c[:, :w], expected, rtol=1e-4)

@@ -20,6 +20,7 @@ from .tile import ROWS, product
 
 SMALL = 1 << 15  # multiply-adds below which packing does not pay
 TURNS = numba.config.NUMBA_NUM_THREADS
+LINE = 64  # bytes of a cache line: registers that cross one load more slowly
 EMPTY = {"f": np.zeros(0, np.float32), "d": np.zeros(0, np.float64)}
 ZERO = {"f": np.zeros(1, np.float32), "d": np.zeros(1, np.float64)}
 
@@ -63,7 +64,8 @@ def scratch_for(dtype, turns, size):
     rooms = _of_this_thread.__dict__
     room = rooms.get(dtype)
     if room is None or room.size < turns * size:
-        room = rooms[dtype] = np.zeros(turns * size, dtype)
+        room = np.zeros(turns * size + LINE // dtype.itemsize, dtype)
+        room = rooms[dtype] = room[-room.ctypes.data % LINE // dtype.itemsize :]
     return room[: turns * size].reshape(turns, size)
 
 

@@ -8,22 +8,26 @@ twelve sums. `product` covers a whole matrix product with tiles, any size, any l
 Read next: `dense.py`, three products behind one layer.
 """
 
+import numpy as np
+
 from ..jit import inner
 from .simd import broadcast, fma, lanes, load, load_one, store, store_one
 
 ROWS = 6
+NO_JUMP = np.zeros(1, np.int64)
 
 
-@inner
+@inner(inlined=True)
 def tile(
     c, cp, c_row, start, sp, s_row,
-    a, ap, a_row, a_step, a_jump, b, bp, b_step, outer, K,
+    a, a0, a1, a2, a3, a4, a5, a_step, jumps, first, b, bp, b_step, outer, K,
 ):  # fmt: skip
     """
     c[cp + i c_row + j] = start[sp + i s_row + j]
-        + sum_(o, k) a[ap + o a_jump + k a_step + i a_row] b[bp + (o K + k) b_step + j]
+        + sum_(o, k) a[ai + jumps[first + o] + k a_step] b[bp + (o K + k) b_step + j]
 
     i < 6    j < 2 registers    o < outer    k < K    all arrays flat
+    The rows of a begin anywhere, at a0 to a5, and the same jumps lead through each.
     """
     L = lanes(a)
     c00 = load(start, sp)
@@ -39,27 +43,27 @@ def tile(
     c50 = load(start, sp + 5 * s_row)
     c51 = load(start, sp + 5 * s_row + L)
     for o in range(outer):
-        q = ap + o * a_jump
+        q = load_one(jumps, first + o)
         for k in range(K):
             b0 = load(b, bp)
             b1 = load(b, bp + L)
             bp += b_step
-            ai = broadcast(a, q)
+            ai = broadcast(a, a0 + q)
             c00 = fma(ai, b0, c00)
             c01 = fma(ai, b1, c01)
-            ai = broadcast(a, q + a_row)
+            ai = broadcast(a, a1 + q)
             c10 = fma(ai, b0, c10)
             c11 = fma(ai, b1, c11)
-            ai = broadcast(a, q + 2 * a_row)
+            ai = broadcast(a, a2 + q)
             c20 = fma(ai, b0, c20)
             c21 = fma(ai, b1, c21)
-            ai = broadcast(a, q + 3 * a_row)
+            ai = broadcast(a, a3 + q)
             c30 = fma(ai, b0, c30)
             c31 = fma(ai, b1, c31)
-            ai = broadcast(a, q + 4 * a_row)
+            ai = broadcast(a, a4 + q)
             c40 = fma(ai, b0, c40)
             c41 = fma(ai, b1, c41)
-            ai = broadcast(a, q + 5 * a_row)
+            ai = broadcast(a, a5 + q)
             c50 = fma(ai, b0, c50)
             c51 = fma(ai, b1, c51)
             q += a_step
@@ -146,7 +150,8 @@ def product(
         right, step = (a_row, a_step) if whole else (1, ROWS)
         tile(
             target, cp, below, scratch, 0, 0,
-            source, ap, right, step, 0, scratch, w, w, 1, K,
+            source, ap, ap + right, ap + 2 * right, ap + 3 * right, ap + 4 * right,
+            ap + 5 * right, step, NO_JUMP, 0, scratch, w, w, 1, K,
         )  # fmt: skip
         if not fits:
             cp = i * c_row + j * c_column
