@@ -14,6 +14,7 @@ import kerasnb
 from kerasnb.device import kernels_of, ops
 from kerasnb.kernels.cpu import convolution
 from kerasnb.kernels.cpu import geometry as geometry_module
+from kerasnb.kernels.cpu.convolution import convolution_gradient, convolution_product
 
 SMALL = numba.config.DISABLE_JIT
 devices = pytest.mark.parametrize("device", ["plain", "cpu"])
@@ -175,15 +176,9 @@ def test_bits_do_not_depend_on_threads_or_on_the_form(geometry, monkeypatch):
             np.testing.assert_array_equal(a, b)
 
 
-def force(
-    form,
-    monkeypatch,
-    kernels=(convolution.convolution_product, convolution.convolution_gradient),
-):
+def force(form, monkeypatch):
     """Let any amount of work run in one form."""
-    most = 0 if form == "parallel" else 1 << 60
-    monkeypatch.setattr(convolution, "PARALLEL_WORK", most)
-    for kernel in kernels:
+    for kernel in (convolution_product, convolution_gradient):
         run = functools.partial(lambda kernel, *a: getattr(kernel, form)(*a), kernel)
         monkeypatch.setattr(convolution, kernel.__name__, run)
 

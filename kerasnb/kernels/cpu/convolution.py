@@ -27,7 +27,7 @@ from .simd import (
 )
 from .tile import ROWS, copy, pack, tile
 
-MEASURE = PARALLEL_WORK if TURNS > 1 else 0  # of any work: one form takes long enough
+FORM = PARALLEL_WORK if TURNS > 1 else 0  # whatever the work: one form is compiled
 GROUPS = 16  # of samples, each with a sum of its own for the gradient of the weights
 MOST_PARTIAL = 1 << 20  # numbers in all these sums, if there are several
 POSITIONS = 128  # of a gradient, in the sums over a band of the input
@@ -168,14 +168,14 @@ def cover_bands(c, a, plans, classes, jumps, panels, size, turn, turns, room, pl
                 )  # fmt: skip
 
 
-@kernel(work=lambda *arguments: MEASURE)
+@kernel(work=lambda *arguments: FORM)
 def convolution_product(
     c, a, W, b, plans, classes, jumps, order, backward, panels, scratch, places
 ):
     """
     c = b + the sums over a window of a W, for every place of the window
 
-    c (N, ..., F) out    a (N, ..., K)    W the weights    p a Plan, with its tables
+    c (N, ..., F) out    a (N, ..., K)    W the weights    plans one, with its tables
     """
     turns = len(scratch)
     c, a, W = c.reshape(-1), a.reshape(-1), W.reshape(-1)
@@ -185,8 +185,7 @@ def convolution_product(
     for turn in prange(turns):
         cover_bands(
             c, a, plans, classes, jumps, panels, size, np.int64(turn), turns,
-            scratch[turn],
-            places[turn],
+            scratch[turn], places[turn],
         )  # fmt: skip
 
 
@@ -302,29 +301,21 @@ def add_partials(dW, db, partials, rows):
                     dW[i * F + f] = total
 
 
-@kernel(work=lambda *arguments: MEASURE)
+@kernel(work=lambda *arguments: FORM)
 def convolution_gradient(dW, db, dz, a, plans, rows, places, partials, chunks, scratch):
     """
     dW[i, f] = sum_m a[m, i] dz[m, f],    db[f] = sum_m dz[m, f]
 
-    dW (..., F) out    db (F,) out    dz (N, ..., F)    a (N, ..., K)    p a Plan
+    dW (..., F) out    db (F,) out    dz (N, ..., F)    a (N, ..., K)    plans one
     partials: the sums of groups of samples, each of which belongs to one turn
     """
     turns = len(scratch)
     dW, dz, a = dW.reshape(-1), dz.reshape(-1), a.reshape(-1)
     for turn in prange(turns):
         add_items(
-            partials,
-            dz,
-            a,
-            plans,
-            rows,
-            places,
-            chunks,
-            np.int64(turn),
-            turns,
+            partials, dz, a, plans, rows, places, chunks, np.int64(turn), turns,
             scratch[turn],
-        )
+        )  # fmt: skip
     add_partials(dW, db, partials, len(rows))
 
 
@@ -417,8 +408,8 @@ def convolution_backward_weights(dW, db, dz, x, stride, dilation, padding):
     room = scratch_for(dW.dtype, 1, groups * size + TURNS * each)[0]
     return convolution_gradient, (
         dW, db, dz, x, recorded(p), rows, places,
-        room[: groups * size].reshape(groups, size),
-        chunks, room[groups * size :].reshape(TURNS, each),
+        room[: groups * size].reshape(groups, size), chunks,
+        room[groups * size :].reshape(TURNS, each),
     )  # fmt: skip
 
 

@@ -2,8 +2,7 @@
 Kernels of the depthwise convolution: every channel has M windows of its own.
 
 Letters and windows are those of `convolution.py`. Output channel k M + m comes from
-channel k through its window m, so the channels never meet. The fast twins are in
-`cpu/depthwise.py`.
+channel k through its window m, so the channels never meet. Read next: `convolution.py`.
 """
 
 import numpy as np
