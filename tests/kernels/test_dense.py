@@ -41,21 +41,24 @@ def always_tiles(monkeypatch):
     monkeypatch.setattr(dense, "SMALL", 0)
 
 
-@pytest.mark.parametrize("limit", [0, 1 << 60], ids=["tile", "small"])
+@pytest.mark.parametrize(
+    "limits",
+    [(0, 1 << 18, 512), (0, 1 << 9, 16), (1 << 60, 1 << 18, 512)],
+    ids=["tile", "tile in many blocks", "small"],
+)
 @devices
 @dtypes
 @given(N=sizes, I=sizes, O=sizes)
-def test_products_are_numpys(device, dtype, limit, N, I, O):
+def test_products_are_numpys(device, dtype, limits, N, I, O):
     """Any sizes, tails included; every output is overwritten."""
     x, W, b, dz = operands(N, I, O, dtype)
     tolerance = {"rtol": 1e-12, "atol": 1e-12}
     if dtype == "float32":
         tolerance = {"rtol": 1e-4, "atol": 1e-4}
-    small, dense.SMALL = dense.SMALL, limit
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, limit in zip(("SMALL", "SECOND_CACHE", "COLUMNS"), limits):
+            patch.setattr(dense, name, limit)
         y, dW, db, dx = products(x, W, b, dz, kernels_of(device))
-    finally:
-        dense.SMALL = small
     np.testing.assert_allclose(y, x @ W + b, **tolerance)
     np.testing.assert_allclose(dW, x.T @ dz, **tolerance)
     np.testing.assert_allclose(db, dz.sum(axis=0), **tolerance)
@@ -77,11 +80,14 @@ def test_bits_do_not_depend_on_threads_or_on_the_form(dtype, monkeypatch, always
     data = operands(*LARGE, dtype)
     results = []
     try:
-        for threads, work in ((1, 1 << 60), (1, 0), (2, 0)):
+        for form, threads, work in (
+            ("serial", 1, 1 << 60),
+            ("parallel", 1, 0),
+            ("parallel", 2, 0),
+        ):
             monkeypatch.setattr(dense, "PARALLEL_WORK", work)
-            monkeypatch.setattr(dense.dense_product, "serial", forced(work))
             kerasnb.set_num_threads(threads)
-            results.append(products(*data))
+            results.append(products(*data, in_form(form)))
     finally:
         kerasnb.set_num_threads(numba.config.NUMBA_NUM_THREADS)
     for other in results[1:]:
@@ -89,9 +95,17 @@ def test_bits_do_not_depend_on_threads_or_on_the_form(dtype, monkeypatch, always
             np.testing.assert_array_equal(a, b)
 
 
-def forced(work, serial=dense.dense_product.serial, product=dense.dense_product):
-    """Return what runs where `work` is too small for the parallel form."""
-    return product.parallel if work == 0 else serial
+def in_form(form):
+    """Return the three products, always in their serial or parallel form."""
+
+    def forced(launch):
+        def run(*arguments):
+            chosen, arguments = launch.__wrapped__(*arguments)
+            getattr(chosen, form)(*arguments)
+
+        return run
+
+    return {name: forced(vars(ops)[name]) for name in vars(ops) if name[:6] == "dense_"}
 
 
 @dtypes

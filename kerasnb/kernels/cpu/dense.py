@@ -13,15 +13,16 @@ import numba
 import numpy as np
 from numba import prange
 
-from ..jit import PARALLEL_WORK, kernel, launcher
+from ..jit import PARALLEL_WORK, inner, kernel, launcher
 from . import small
 from .simd import REGISTER_BYTES, lanes
-from .tile import ROWS, product
+from .tile import ROWS, product, tall_product
 
 SMALL = 1 << 15  # multiply-adds below which packing does not pay
 TURNS = numba.config.NUMBA_NUM_THREADS
 LINE = 64  # bytes of a cache line: registers that cross one load more slowly
-EMPTY = {"f": np.zeros(0, np.float32), "d": np.zeros(0, np.float64)}
+COLUMNS = 512  # of b that are packed at once
+SECOND_CACHE = 1 << 18  # bytes of it that they may take
 ZERO = {"f": np.zeros(1, np.float32), "d": np.zeros(1, np.float64)}
 
 _of_this_thread = threading.local()
@@ -29,34 +30,58 @@ _of_this_thread = threading.local()
 
 @kernel(work=lambda *arguments: arguments[-2])
 def dense_product(
-    c, c_row, c_column, start, start_step, totals, a, a_row, a_step,
+    c, c_row, c_column, start, start_step, a, a_row, a_step,
     b, b_step, b_column, M, N, K, work, scratch,
 ):  # fmt: skip
     """
-    c[i, j] = start[j start_step] + sum_k a[i, k] b[k, j],    totals[j] = sum_k b[k, j]
+    c[i, j] = start[j start_step] + sum_k a[i, k] b[k, j]
 
-    c out    totals (N,) or (0,) out    a, b, c with a stride for either index
+    c out    a, b, c with a stride for either index
     """
     c, a, b = c.reshape(-1), a.reshape(-1), b.reshape(-1)
     w = 2 * lanes(a)
     tiles = (M + ROWS - 1) // ROWS * ((N + w - 1) // w)
     turns = scratch.shape[0]
-    sums = totals.shape[0]
     for turn in prange(turns):
         product(
             c, c_row, c_column, start, start_step, a, a_row, a_step,
             b, b_step, b_column, M, N, K,
             scratch[turn], turn * tiles // turns, (turn + 1) * tiles // turns,
         )  # fmt: skip
-        low, high = turn * sums // turns, (turn + 1) * sums // turns
-        for j in range(low, high):
+
+
+@inner
+def share(turn, turns, size, unit):
+    """Return where the turn's share of an axis, in whole units, begins and ends."""
+    units = (size + unit - 1) // unit
+    end = (turn + 1) * units // turns * unit
+    return turn * units // turns * unit, end if end < size else size
+
+
+@kernel(work=lambda *arguments: arguments[-2])
+def dense_tall_product(c, totals, a, b, depth, columns, work, scratch):
+    """
+    c[i, j] = sum_k a[k, i] b[k, j],    totals[j] = sum_k b[k, j]
+
+    c (M, N) out    totals (N,) out    a (K, M)    b (K, N)
+    """
+    (M, N), K = c.shape, len(a)
+    c, a, b = c.reshape(-1), a.reshape(-1), b.reshape(-1)
+    w = 2 * lanes(a)
+    turns = scratch.shape[0]
+    for turn in prange(turns):
+        top, bottom = share(turn, turns, M, ROWS) if M >= N else (0, M)
+        left, right = (0, N) if M >= N else share(turn, turns, N, w)
+        for j in range(left if top == 0 else N, right):
             totals[j] = 0
-        for k in range(K if sums else 0):
-            for j in range(low, high):
-                totals[j] += b[k * b_step + j]
+        tall_product(
+            c, totals, a, b, M, N, K, depth, columns, scratch[turn],
+            top, bottom, left, right,
+        )  # fmt: skip
 
 
-del dense_product.is_kernel  # it has no plain twin: the three below have
+for part in (dense_product, dense_tall_product):
+    del part.is_kernel  # they have no plain twins: the three below have
 
 
 def scratch_for(dtype, turns, size):
@@ -69,11 +94,16 @@ def scratch_for(dtype, turns, size):
     return room[: turns * size].reshape(turns, size)
 
 
+def turns_for(work):
+    """Return how many turns share this much work."""
+    return TURNS if work >= PARALLEL_WORK else 1
+
+
 def panels_for(dtype, K, work):
     """Return what `product` packs into, for each turn: starts, b, edge of a, tile."""
     w = 2 * REGISTER_BYTES // dtype.itemsize
     size = (K + 1) * w + K * ROWS + ROWS * w
-    return scratch_for(dtype, TURNS if work >= PARALLEL_WORK else 1, size)
+    return scratch_for(dtype, turns_for(work), size)
 
 
 @launcher
@@ -89,10 +119,7 @@ def dense_forward(y, x, W, b):
     O = W.shape[1]
     work = N * I * O >> 3
     scratch = panels_for(x.dtype, I, work)
-    none = EMPTY[x.dtype.char]
-    return dense_product, (
-        y, O, 1, b, 1, none, x, I, 1, W, O, 1, N, O, I, work, scratch
-    )  # fmt: skip
+    return dense_product, (y, O, 1, b, 1, x, I, 1, W, O, 1, N, O, I, work, scratch)
 
 
 @launcher
@@ -107,11 +134,12 @@ def dense_backward_weights(dW, db, dz, x):
     N, I = x.shape
     O = dz.shape[1]
     work = N * I * O >> 3
-    scratch = panels_for(x.dtype, N, work)
-    zero = ZERO[x.dtype.char]
-    return dense_product, (
-        dW, O, 1, zero, 0, db, x, 1, I, dz, O, 1, I, O, N, work, scratch
-    )  # fmt: skip
+    w = 2 * REGISTER_BYTES // x.dtype.itemsize
+    columns = min(-(-O // w) * w, COLUMNS)
+    depth = min(N, max(1, SECOND_CACHE // (x.dtype.itemsize * columns)))
+    size = 2 * w + ROWS * w + (depth + w) * ROWS + depth * columns
+    scratch = scratch_for(x.dtype, turns_for(work), size)
+    return dense_tall_product, (dW, db, x, dz, depth, columns, work, scratch)
 
 
 @launcher
@@ -128,11 +156,9 @@ def dense_backward_input(dx, dz, W):
         return small.small_backward_input, (dx, dz, W, scratch)
     work = N * I * O >> 3
     scratch = panels_for(W.dtype, O, work)
-    zero, none = ZERO[W.dtype.char], EMPTY[W.dtype.char]
+    zero = ZERO[W.dtype.char]
     if N * (I + O) < I * O:  # dxT = W dzT, for there is less of dz to pack than of W
         return dense_product, (
-            dx, 1, I, zero, 0, none, W, O, 1, dz, 1, O, I, N, O, work, scratch
+            dx, 1, I, zero, 0, W, O, 1, dz, 1, O, I, N, O, work, scratch
         )  # fmt: skip
-    return dense_product, (
-        dx, I, 1, zero, 0, none, dz, O, 1, W, 1, O, N, I, O, work, scratch
-    )  # fmt: skip
+    return dense_product, (dx, I, 1, zero, 0, dz, O, 1, W, 1, O, N, I, O, work, scratch)

@@ -125,29 +125,31 @@ def product(
 
     i < M    j < N    k < K    all arrays flat, each with a stride for either index.
     Tiles are counted downwards, then to the right. The two registers of columns of b
-    that they share are packed side by side, below their starts, into the scratch.
-    The last rows of a go there too if they do not fill a tile, and so does any tile of
-    c that does not fit. What their padding holds never meets a true output.
+    that they share are packed side by side, below their starts, into the scratch. The
+    last tile begins higher up, where it fits: some rows are computed twice, alike. With
+    fewer rows than a tile has, they go into the scratch too, and so does any tile of c
+    that does not fit. What their padding holds never meets a true output.
     """
     w = 2 * lanes(a)
     edge = (K + 1) * w
     corner = edge + K * ROWS
-    rest = M % ROWS
-    copy(scratch, edge, 1, ROWS, a, (M - rest) * a_row, a_row, a_step, rest, K)
     down = (M + ROWS - 1) // ROWS
+    rows = ROWS if M > ROWS else M
+    source, right, step = a, a_row, a_step
+    if rows < ROWS:
+        copy(scratch, edge, ROWS, 1, a, 0, a_step, a_row, K, rows)
+        source, right, step = scratch, 1, ROWS
     for t in range(first, last):
         i = t % down * ROWS
         j = t // down * w
-        rows = ROWS if i + ROWS <= M else rest
         columns = w if j + w <= N else N - j
         if t == first or i == 0:
             copy(scratch, 0, 0, 1, start, j * start_column, 0, start_column, 1, columns)
             pack(scratch, w, b, j * b_column, b_step, b_column, columns, K)
+        i = i if i + rows <= M else M - rows
+        ap = i * a_row if rows == ROWS else edge
         fits = rows == ROWS and columns == w and c_column == 1
         target, cp, below = (c, i * c_row + j, c_row) if fits else (scratch, corner, w)
-        whole = rows == ROWS
-        source, ap = (a, i * a_row) if whole else (scratch, edge)
-        right, step = (a_row, a_step) if whole else (1, ROWS)
         tile(
             target, cp, below, scratch, 0, 0,
             source, ap, ap + right, ap + 2 * right, ap + 3 * right, ap + 4 * right,
@@ -156,3 +158,100 @@ def product(
         if not fits:
             cp = i * c_row + j * c_column
             copy(c, cp, c_column, c_row, scratch, corner, 1, w, columns, rows)
+
+
+@inner
+def pack_rows(panel, at, a, ap, a_step, rows, spare, K):
+    """
+    panel[at + k ROWS + i] = a[ap + i + k a_step]
+
+    i < rows <= ROWS    k < K    both arrays flat
+    Where there are some numbers to spare in a, whole registers move, each over the
+    end of the one before.
+    """
+    L = lanes(a)
+    if rows == ROWS and spare:
+        for k in range(K):
+            for i in range(0, ROWS, L):
+                store(panel, at + k * ROWS + i, load(a, ap + k * a_step + i))
+    else:
+        copy(panel, at, ROWS, 1, a, ap, a_step, 1, K, rows)
+
+
+@inner
+def add_rows(totals, at, panel, one, q, columns, K):
+    """
+    totals[at + j] += sum_k panel[q + k w + j]        w = 2 registers
+
+    j < columns <= w    k < K    panel[one] = 1    both arrays flat
+    """
+    L = lanes(panel)
+    if columns == 2 * L:
+        ones = broadcast(panel, one)
+        left, right = load(totals, at), load(totals, at + L)
+        for k in range(K):
+            left = fma(ones, load(panel, q), left)
+            right = fma(ones, load(panel, q + L), right)
+            q += 2 * L
+        store(totals, at, left)
+        store(totals, at + L, right)
+    else:
+        for j in range(columns):
+            for k in range(K):
+                totals[at + j] += panel[q + 2 * L * k + j]
+
+
+@inner
+def tall_product(
+    c, totals, a, b, M, N, K, depth, columns, scratch, top, bottom, left, right
+):  # fmt: skip
+    """
+    c[i, j] = sum_k a[k, i] b[k, j],    totals[j] += sum_k b[k, j] where top is 0
+
+    top <= i < bottom <= M    left <= j < right <= N    k < K    all arrays flat
+    A product for sums along the first axis of both. So many columns of b, to a certain
+    depth of k, are packed at once and stay in the second cache, while six columns after
+    six columns of a are packed into the first cache and meet them all; the sums go on
+    from c with the next depth.
+    """
+    w = 2 * lanes(a)
+    one, corner = w, 2 * w
+    rows_at = corner + ROWS * w
+    panels = rows_at + (depth + w) * ROWS
+    for j in range(w):
+        scratch[j], scratch[one] = 0, 1
+    for k in range(0, K, depth):
+        deep = depth if k + depth <= K else K - k
+        for j0 in range(left, right, columns):
+            j1 = j0 + columns if j0 + columns <= right else right
+            for j in range(j0, j1, w):
+                width = w if j + w <= j1 else j1 - j
+                q = panels + (j - j0) * depth
+                pack(scratch, q, b, k * N + j, N, 1, width, deep)
+                if top == 0:
+                    add_rows(totals, j, scratch, one, q, width, deep)
+            for i in range(top, bottom, ROWS):
+                rows = ROWS if i + ROWS <= bottom else bottom - i
+                source, ap, step = a, k * M + i, M
+                if rows < ROWS or j1 - j0 > 2 * w:
+                    spare = i + ROWS + w <= M
+                    pack_rows(scratch, rows_at, a, ap, M, rows, spare, deep)
+                    source, ap, step = scratch, rows_at, ROWS
+                for j in range(j0, j1, w):
+                    width = w if j + w <= j1 else j1 - j
+                    q = panels + (j - j0) * depth
+                    cp = i * N + j
+                    fits = rows == ROWS and width == w
+                    target, tp, below = (c, cp, N) if fits else (scratch, corner, w)
+                    start, sp, down = scratch, 0, 0
+                    if k > 0:
+                        start, sp, down = target, tp, below
+                        if not fits:
+                            copy(scratch, corner, w, 1, c, cp, N, 1, rows, width)
+                    tile(
+                        target, tp, below, start, sp, down,
+                        source, ap, ap + 1, ap + 2, ap + 3, ap + 4, ap + 5, step,
+                        NO_JUMP, 0, scratch, q, w, 1, deep,
+                    )  # fmt: skip
+                    if not fits:
+                        copy(c, cp, N, 1, scratch, corner, w, 1, rows, width)
