@@ -41,6 +41,8 @@ class ActivationFunction:
         The parameters by name, as given to the constructor.
     is_linear : bool
         Whether y is z, so that a layer may leave the activation out.
+    is_relu : bool
+        Whether y is max(z, 0), which kernels of products can do by the way.
     needs_z : bool
         False if `backward` reads y only, and `forward` may be given z as y too: then a
         layer need not keep z.
@@ -60,7 +62,7 @@ class ActivationFunction:
     """
 
     name = "activation"
-    is_linear = False
+    is_linear = is_relu = False
     needs_z = True
 
     def __init__(self, **params: Any) -> None:
@@ -135,6 +137,7 @@ class KernelActivation(ActivationFunction):
         super().__init__(**params)
         self.name = name
         self.is_linear = name == "linear"
+        self.is_relu = name == "relu"
         self.needs_z = name not in READ_Y_ONLY
         self._forward = name + "_forward"
         self._backward = name + "_backward"

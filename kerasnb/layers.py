@@ -269,6 +269,9 @@ class Dense(Layer):
         if x.shape != self.x_shape:
             self._make_room(x.shape)
         self.x, z = (x, self.z) if x.ndim == 2 else (_rows(x), _rows(self.z))
+        if self.activation.is_relu:  # which the product can do by the way
+            ops.dense_relu_forward(z, self.x, self.W.value, self.b.value)
+            return self.y
         ops.dense_forward(z, self.x, self.W.value, self.b.value)
         if not self.activation.is_linear:
             self.activation.forward(self.y, self.z)
@@ -300,7 +303,9 @@ class Dense(Layer):
         self.y = self.z = self.buffer("z", shape)
         self.db = self.buffer("db", (self.units,))
         if not self.activation.is_linear:
-            self.y, self.dz = self.buffer("y", shape), self.buffer("dz", shape)
+            self.dz = self.buffer("dz", shape)
+        if self.activation.needs_z:
+            self.y = self.buffer("y", shape)
 
     def get_config(self):
         """Return the constructor's arguments as plain values."""

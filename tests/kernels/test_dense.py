@@ -12,7 +12,7 @@ import kerasnb
 from kerasnb.device import kernels_of, ops
 from kerasnb.kernels.cpu import dense
 
-sizes = st.sampled_from([1, 2, 5, 6, 7, 8, 13, 16, 17, 32, 33])
+sizes = st.sampled_from([1, 2, 3, 4, 5, 6, 7, 8, 10, 13, 16, 17, 32, 33])
 devices = pytest.mark.parametrize("device", ["plain", "cpu"])
 dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 LARGE = (7, 18, 33) if numba.config.DISABLE_JIT else (67, 190, 101)
@@ -28,8 +28,10 @@ def operands(N, I, O, dtype="float64"):
 def products(x, W, b, dz, kernels=None):
     """Return y, dW, db and dx, from outputs that were NaN before."""
     kernels = kernels or vars(ops)
-    y, dW, db, dx = (np.full_like(a, np.nan) for a in (dz, W, b, x))
+    y, dW, db, dx, bent = (np.full_like(a, np.nan) for a in (dz, W, b, x, dz))
     kernels["dense_forward"](y, x, W, b)
+    kernels["dense_relu_forward"](bent, x, W, b)
+    np.testing.assert_array_equal(bent, np.maximum(y, 0))
     kernels["dense_backward_weights"](dW, db, dz, x)
     kernels["dense_backward_input"](dx, dz, W)
     return y, dW, db, dx

@@ -16,7 +16,7 @@ from numba import prange
 from ..jit import PARALLEL_WORK, inner, kernel, launcher
 from . import small
 from .simd import REGISTER_BYTES, lanes
-from .tile import ROWS, product, tall_product
+from .tile import ROWS, product, tall_product, tiles_down
 
 SMALL = 1 << 15  # multiply-adds below which packing does not pay
 TURNS = numba.config.NUMBA_NUM_THREADS
@@ -31,21 +31,21 @@ _of_this_thread = threading.local()
 @kernel(work=lambda *arguments: arguments[-2])
 def dense_product(
     c, c_row, c_column, start, start_step, a, a_row, a_step,
-    b, b_step, b_column, M, N, K, work, scratch,
+    b, b_step, b_column, M, N, K, relu, work, scratch,
 ):  # fmt: skip
     """
-    c[i, j] = start[j start_step] + sum_k a[i, k] b[k, j]
+    c[i, j] = start[j start_step] + sum_k a[i, k] b[k, j],    then max(., 0) if relu
 
     c out    a, b, c with a stride for either index
     """
     c, a, b = c.reshape(-1), a.reshape(-1), b.reshape(-1)
     w = 2 * lanes(a)
-    tiles = (M + ROWS - 1) // ROWS * ((N + w - 1) // w)
+    tiles = tiles_down(M)[0] * ((N + w - 1) // w)
     turns = scratch.shape[0]
     for turn in prange(turns):
         product(
             c, c_row, c_column, start, start_step, a, a_row, a_step,
-            b, b_step, b_column, M, N, K,
+            b, b_step, b_column, M, N, K, relu,
             scratch[turn], turn * tiles // turns, (turn + 1) * tiles // turns,
         )  # fmt: skip
 
@@ -106,6 +106,19 @@ def panels_for(dtype, K, work):
     return scratch_for(dtype, turns_for(work), size)
 
 
+def forward(y, x, W, b, relu):
+    """Return the kernel of y = x W + b, with or without relu, and its arguments."""
+    if x.size * b.size < SMALL:
+        return small.small_forward, (y, x, W, b, relu)
+    N, I = x.shape
+    O = W.shape[1]
+    work = N * I * O >> 3
+    scratch = panels_for(x.dtype, I, work)
+    return dense_product, (
+        y, O, 1, b, 1, x, I, 1, W, O, 1, N, O, I, relu, work, scratch
+    )  # fmt: skip
+
+
 @launcher
 def dense_forward(y, x, W, b):
     """
@@ -113,13 +126,17 @@ def dense_forward(y, x, W, b):
 
     y (N, O) out    x (N, I)    W (I, O)    b (O,)
     """
-    if x.size * b.size < SMALL:
-        return small.small_forward, (y, x, W, b)
-    N, I = x.shape
-    O = W.shape[1]
-    work = N * I * O >> 3
-    scratch = panels_for(x.dtype, I, work)
-    return dense_product, (y, O, 1, b, 1, x, I, 1, W, O, 1, N, O, I, work, scratch)
+    return forward(y, x, W, b, False)
+
+
+@launcher
+def dense_relu_forward(y, x, W, b):
+    """
+    y[n, o] = max(b[o] + sum_i x[n, i] W[i, o], 0)
+
+    y (N, O) out    x (N, I)    W (I, O)    b (O,)
+    """
+    return forward(y, x, W, b, True)
 
 
 @launcher
@@ -159,6 +176,8 @@ def dense_backward_input(dx, dz, W):
     zero = ZERO[W.dtype.char]
     if N * (I + O) < I * O:  # dxT = W dzT, for there is less of dz to pack than of W
         return dense_product, (
-            dx, 1, I, zero, 0, W, O, 1, dz, 1, O, I, N, O, work, scratch
+            dx, 1, I, zero, 0, W, O, 1, dz, 1, O, I, N, O, False, work, scratch
         )  # fmt: skip
-    return dense_product, (dx, I, 1, zero, 0, dz, O, 1, W, 1, O, N, I, O, work, scratch)
+    return dense_product, (
+        dx, I, 1, zero, 0, dz, O, 1, W, 1, O, N, I, O, False, work, scratch
+    )  # fmt: skip

@@ -1,7 +1,7 @@
 """
 Vector registers as a Numba type: the words that the fastest kernels are written in.
 
-`load`, `store`, `broadcast`, `zero` and `fma` each become one machine instruction on
+`load`, `store`, `broadcast`, `zero`, `fma` and `at_least` each become one machine instruction on
 one vector register of the host: 4, 8 or 16 float32, or half as many float64;
 `load_one` and `store_one` move a single number. With NUMBA_DISABLE_JIT=1 a register is
 a short NumPy array, so that a kernel can still be stepped through in a debugger. Read
@@ -91,6 +91,10 @@ if config.DISABLE_JIT:
         """Return a b + c, lane by lane."""
         return a * b + c
 
+    def at_least(v, bound):
+        """Return the larger of v and bound, lane by lane; v where that is NaN."""
+        return np.where(v < bound, bound, v)
+
 else:
 
     @intrinsic
@@ -176,3 +180,12 @@ else:
             return builder.call(function, args)
 
         return a(a, b, c), codegen
+
+    @intrinsic
+    def at_least(typingctx, v, bound):
+        """Return the larger of v and bound, lane by lane; v where that is NaN."""
+
+        def codegen(context, builder, signature, args):
+            return builder.select(builder.fcmp_ordered("<", *args), *args[::-1])
+
+        return v(v, bound), codegen

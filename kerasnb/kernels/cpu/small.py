@@ -6,6 +6,7 @@ is packed, so W is copied only where it is needed the other way round. N samples
 I inputs, O outputs. Read next: `plain/dense.py`, which says what each computes.
 """
 
+from ..formulas import activations as formula
 from ..jit import inner, kernel
 from .simd import broadcast, fma, lanes, load, load_one, store, store_one
 
@@ -35,14 +36,17 @@ def sum_rows(c, start, a, a_row, a_step, b, bp, M, N, K):
 
 
 @kernel(parallel=False)
-def small_forward(y, x, W, b):
+def small_forward(y, x, W, b, relu):
     """
-    y[n, o] = b[o] + sum_i x[n, i] W[i, o]
+    y[n, o] = b[o] + sum_i x[n, i] W[i, o],    then max(., 0) if relu
 
     y (N, O) out    x (N, I)    W (I, O)    b (O,)
     """
     I, O = W.shape
-    sum_rows(y.reshape(-1), b, x.reshape(-1), I, 1, W.reshape(-1), 0, len(x), O, I)
+    y = y.reshape(-1)
+    sum_rows(y, b, x.reshape(-1), I, 1, W.reshape(-1), 0, len(x), O, I)
+    for i in range(y.size if relu else 0):
+        y[i] = formula.relu(y[i])
 
 
 @kernel(parallel=False)

@@ -11,9 +11,20 @@ Read next: `dense.py`, three products behind one layer.
 import numpy as np
 
 from ..jit import inner
-from .simd import broadcast, fma, lanes, load, load_one, store, store_one
+from .simd import (
+    at_least,
+    broadcast,
+    fma,
+    lanes,
+    load,
+    load_one,
+    store,
+    store_one,
+    zero,
+)
 
 ROWS = 6
+FOUR = 4  # rows of the lower tile
 NO_JUMP = np.zeros(1, np.int64)
 
 
@@ -81,6 +92,67 @@ def tile(
     store(c, cp + 5 * c_row + L, c51)
 
 
+@inner(inlined=True)
+def tile_of_four(c, cp, c_row, start, sp, s_row, a, a0, a1, a2, a3, a_step, b, bp, K):
+    """
+    c[cp + i c_row + j] = start[sp + i s_row + j] + sum_k a[ai + k a_step] b[bp + k w + j]
+
+    i < 4    j < w = 2 registers    k < K    all arrays flat
+    A lower tile, for what six rows would leave over: still enough sums to keep the
+    multipliers busy.
+    """
+    L = lanes(a)
+    c00 = load(start, sp)
+    c01 = load(start, sp + L)
+    c10 = load(start, sp + s_row)
+    c11 = load(start, sp + s_row + L)
+    c20 = load(start, sp + 2 * s_row)
+    c21 = load(start, sp + 2 * s_row + L)
+    c30 = load(start, sp + 3 * s_row)
+    c31 = load(start, sp + 3 * s_row + L)
+    q = 0
+    for k in range(K):
+        b0 = load(b, bp)
+        b1 = load(b, bp + L)
+        bp += 2 * L
+        ai = broadcast(a, a0 + q)
+        c00 = fma(ai, b0, c00)
+        c01 = fma(ai, b1, c01)
+        ai = broadcast(a, a1 + q)
+        c10 = fma(ai, b0, c10)
+        c11 = fma(ai, b1, c11)
+        ai = broadcast(a, a2 + q)
+        c20 = fma(ai, b0, c20)
+        c21 = fma(ai, b1, c21)
+        ai = broadcast(a, a3 + q)
+        c30 = fma(ai, b0, c30)
+        c31 = fma(ai, b1, c31)
+        q += a_step
+    store(c, cp, c00)
+    store(c, cp + L, c01)
+    store(c, cp + c_row, c10)
+    store(c, cp + c_row + L, c11)
+    store(c, cp + 2 * c_row, c20)
+    store(c, cp + 2 * c_row + L, c21)
+    store(c, cp + 3 * c_row, c30)
+    store(c, cp + 3 * c_row + L, c31)
+
+
+@inner
+def relu_tile(c, cp, c_row, rows):
+    """
+    c[cp + i c_row + j] = max(c[cp + i c_row + j], 0)
+
+    i < rows    j < 2 registers    c flat
+    """
+    L = lanes(c)
+    nothing = zero(c)
+    for i in range(rows):
+        store(c, cp, at_least(load(c, cp), nothing))
+        store(c, cp + L, at_least(load(c, cp + L), nothing))
+        cp += c_row
+
+
 @inner
 def copy(c, cp, c_row, c_column, a, ap, a_row, a_column, rows, columns):
     """
@@ -116,9 +188,19 @@ def pack(panel, at, b, bp, b_step, b_column, columns, K):
 
 
 @inner
+def tiles_down(M):
+    """Return how many tiles M rows take, and how many of the first have six rows."""
+    sixes = (M + 1) // ROWS if M >= ROWS else 0  # five at the end are done as six
+    rest = M - sixes * ROWS
+    if 0 < rest < 3 and sixes > 0:  # six and two are done as four and four
+        return sixes + 1, sixes - 1
+    return sixes + (max(rest, 0) + FOUR - 1) // FOUR, sixes
+
+
+@inner
 def product(
     c, c_row, c_column, start, start_column, a, a_row, a_step,
-    b, b_step, b_column, M, N, K, scratch, first, last,
+    b, b_step, b_column, M, N, K, relu, scratch, first, last,
 ):  # fmt: skip
     """
     c[i, j] = start[j] + sum_k a[i, k] b[k, j], for the tiles from first to last
@@ -128,33 +210,45 @@ def product(
     that they share are packed side by side, below their starts, into the scratch. The
     last tile begins higher up, where it fits: some rows are computed twice, alike. With
     fewer rows than a tile has, they go into the scratch too, and so does any tile of c
-    that does not fit. What their padding holds never meets a true output.
+    that does not fit. What their padding holds never meets a true output. With relu,
+    negative sums become 0.
     """
     w = 2 * lanes(a)
     edge = (K + 1) * w
     corner = edge + K * ROWS
-    down = (M + ROWS - 1) // ROWS
-    rows = ROWS if M > ROWS else M
+    down, sixes = tiles_down(M)
     source, right, step = a, a_row, a_step
-    if rows < ROWS:
-        copy(scratch, edge, ROWS, 1, a, 0, a_step, a_row, K, rows)
+    if M < FOUR:
+        copy(scratch, edge, ROWS, 1, a, 0, a_step, a_row, K, M)
         source, right, step = scratch, 1, ROWS
     for t in range(first, last):
-        i = t % down * ROWS
+        which = t % down
         j = t // down * w
         columns = w if j + w <= N else N - j
-        if t == first or i == 0:
+        if t == first or which == 0:
             copy(scratch, 0, 0, 1, start, j * start_column, 0, start_column, 1, columns)
             pack(scratch, w, b, j * b_column, b_step, b_column, columns, K)
-        i = i if i + rows <= M else M - rows
-        ap = i * a_row if rows == ROWS else edge
-        fits = rows == ROWS and columns == w and c_column == 1
+        height = ROWS if which < sixes else FOUR
+        i = which * ROWS if which < sixes else sixes * ROWS + (which - sixes) * FOUR
+        i = max(0, min(i, M - height))
+        rows = min(height, M)
+        ap = i * a_row if M >= FOUR else edge
+        fits = rows == height and columns == w and c_column == 1
         target, cp, below = (c, i * c_row + j, c_row) if fits else (scratch, corner, w)
-        tile(
-            target, cp, below, scratch, 0, 0,
-            source, ap, ap + right, ap + 2 * right, ap + 3 * right, ap + 4 * right,
-            ap + 5 * right, step, NO_JUMP, 0, scratch, w, w, 1, K,
-        )  # fmt: skip
+        if height == ROWS:
+            tile(
+                target, cp, below, scratch, 0, 0,
+                source, ap, ap + right, ap + 2 * right, ap + 3 * right, ap + 4 * right,
+                ap + 5 * right, step, NO_JUMP, 0, scratch, w, w, 1, K,
+            )  # fmt: skip
+        else:
+            tile_of_four(
+                target, cp, below, scratch, 0, 0,
+                source, ap, ap + right, ap + 2 * right, ap + 3 * right, step,
+                scratch, w, K,
+            )  # fmt: skip
+        if relu:
+            relu_tile(target, cp, below, rows)
         if not fits:
             cp = i * c_row + j * c_column
             copy(c, cp, c_column, c_row, scratch, corner, 1, w, columns, rows)

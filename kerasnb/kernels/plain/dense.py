@@ -6,6 +6,7 @@ N samples, I inputs, O outputs. The fast twins are in `cpu/dense.py`.
 
 from numba import prange
 
+from ..formulas import activations as formula
 from ..jit import kernel, like
 
 
@@ -29,6 +30,25 @@ def dense_forward(y, x, W, b):
         for i in range(I):
             for o in range(O):
                 y[n, o] += x[n, i] * W[i, o]
+
+
+@kernel(work=products)
+def dense_relu_forward(y, x, W, b):
+    """
+    y[n, o] = max(b[o] + sum_i x[n, i] W[i, o], 0)
+
+    y (N, O) out    x (N, I)    W (I, O)    b (O,)
+    """
+    N, I = x.shape
+    O = W.shape[1]
+    for n in prange(N):
+        for o in range(O):
+            y[n, o] = b[o]
+        for i in range(I):
+            for o in range(O):
+                y[n, o] += x[n, i] * W[i, o]
+        for o in range(O):
+            y[n, o] = formula.relu(y[n, o])
 
 
 @kernel(work=lambda dW, db, dz, x: x.size * db.size // 8)
