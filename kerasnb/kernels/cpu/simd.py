@@ -91,6 +91,9 @@ if config.DISABLE_JIT:
         """Return a b + c, lane by lane."""
         return a * b + c
 
+    def prefetch(flat, i):
+        """Bring flat[i] near, for somebody will read it soon."""
+
     def at_least(v, bound):
         """Return the larger of v and bound, lane by lane; v where that is NaN."""
         return np.where(v < bound, bound, v)
@@ -189,3 +192,19 @@ else:
             return builder.select(builder.fcmp_ordered("<", *args), *args[::-1])
 
         return v(v, bound), codegen
+
+    @intrinsic
+    def prefetch(typingctx, flat, i):
+        """Bring flat[i] near, for somebody will read it soon."""
+
+        def codegen(context, builder, signature, args):
+            address = _address(context, builder, flat, *args)
+            number = ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [address.type] + [number] * 3)
+            name = "llvm.prefetch.p0"
+            function = cgutils.get_or_insert_function(builder.module, kind, name)
+            read, near, data = (ir.Constant(number, value) for value in (0, 2, 1))
+            builder.call(function, [address, read, near, data])
+            return context.get_dummy_value()
+
+        return types.void(flat, types.intp), codegen

@@ -18,6 +18,7 @@ from .simd import (
     lanes,
     load,
     load_one,
+    prefetch,
     store,
     store_one,
     zero,
@@ -228,6 +229,9 @@ def product(
         if t == first or which == 0:
             copy(scratch, 0, 0, 1, start, j * start_column, 0, start_column, 1, columns)
             pack(scratch, w, b, j * b_column, b_step, b_column, columns, K)
+        if j + w < N:
+            for k in range(which * K // down, (which + 1) * K // down):
+                prefetch(b, (j + w) * b_column + k * b_step)
         height = ROWS if which < sixes else FOUR
         i = which * ROWS if which < sixes else sixes * ROWS + (which - sixes) * FOUR
         i = max(0, min(i, M - height))
