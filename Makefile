@@ -18,8 +18,9 @@ help:  ## list the targets
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	@touch $@
 
-demo: .venv/kerasnb.stamp  ## train on handwritten digits, draw the curves
+demo: .venv/kerasnb.stamp  ## train two networks on handwritten digits, draw what they learn
 	MPLBACKEND=Agg $(BIN)/python tutorials/00_digits_demo.py
+	MPLBACKEND=Agg $(BIN)/python tutorials/00_filters_demo.py
 
 test: .venv/test.stamp  ## run all tests
 	$(BIN)/python -m pytest

@@ -12,6 +12,8 @@ from .convolution import Windowed
 from .device import ops
 from .utils import positive_integer
 
+POINT = (1, 1, 1), (1, 1, 1), (0, 0, 0)  # the geometry of a window of one place
+
 
 class Depthwise(Windowed):
     """Base class of the layers with windows for every channel by itself."""
@@ -198,8 +200,8 @@ class Separable(Depthwise):
         """Fill dV, db, dW and dx."""
         V, u = self.V.value.reshape(-1, self.filters), self.u
         if self.V.grad is not None:
-            dV, db = self.V.grad.reshape(V.shape), self.grad_of(self.b, "db")
-            ops.dense_backward_weights(dV, db, _rows(dz), _rows(u))
+            dV, db = self.window(self.V.grad), self.grad_of(self.b, "db")
+            ops.convolution_backward_weights(dV, db, dz, u, *POINT)
         if dx is not None or self.W.grad is not None:
             du = self.buffer("du", u.shape)
             ops.dense_backward_input(_rows(du), _rows(dz), V)

@@ -216,6 +216,13 @@ def test_a_layer_is_rebuilt_from_its_configuration(make, shape):
     assert clone.get_config() == config
 
 
+@pytest.mark.parametrize("kind", [SpatialDropout1D, SpatialDropout2D, SpatialDropout3D])
+def test_configurations_of_keras_2_may_say_that_noise_has_no_shape(kind):
+    """They do, since there the class is an heir of Dropout."""
+    config = kind(0.3, name="old").get_config()
+    assert kind.from_config({**config, "noise_shape": None}).get_config() == config
+
+
 # ---- errors -----------------------------------------------------------------------
 
 

@@ -32,12 +32,15 @@ sys.path[:0] = [str(HERE), str(HERE / "peers")]
 from models import MODELS  # noqa: E402
 from worker import MODULES  # noqa: E402
 
-PARTS = ("steps", "start", "memory", "products", "feeds")
+PARTS = ("steps", "start", "memory", "products", "convolutions", "feeds")
 LONGEST_ANSWER = 600.0  # seconds before a silent worker is given up
 MOST_MEMORY = 1.5  # times data + 4 x parameters
 MOST_FEEDING = 5.0  # per cent that a Sequence may cost over arrays
 PROMISED_PRODUCT = [128, 784, 512]
 LEAST_OF_PEAK = 80.0  # per cent
+LEAST_OF_CONVOLUTION = 85.0  # per cent, forward
+LEAST_OF_STEP = 70.0  # per cent of the peak, over the whole step
+MOST_BUFFERS = 1.3  # times activations + their gradients + parameters
 LONGEST_ONE = 60.0  # microseconds
 LONGEST_START = {"cold": 5.0, "warm": 1.0}  # seconds
 
@@ -316,6 +319,47 @@ def products_table(products: Dict[str, Any]) -> str:
     return table(["GFLOP/s (share of the peak)", *kinds, "peak"], lines)
 
 
+def convolutions_table(convolutions: Dict[str, Any]) -> str:
+    """The three products of convolutions, as shares of the bare register tile."""
+    if "note" in convolutions:
+        return f"Not measured: {convolutions['note']}\n"
+    kinds = ["forward", "weights", "input"]
+    lines = []
+    for row in convolutions["found"]:
+        cells = [f"{row[k]:.0f} ({100 * row[k] / row['peak']:.0f} %)" for k in kinds]
+        lines.append([row["name"], *cells, number(row["peak"])])
+    return table(["GFLOP/s (share of the peak)", *kinds, "peak"], lines)
+
+
+def convolution_targets(
+    convolutions: Any, results: Dict[str, Results]
+) -> List[List[str]]:
+    """The promised convolution, and whole steps, as shares of the peak."""
+    if not convolutions or "found" not in convolutions:
+        return []
+    first = convolutions["found"][0]
+    peak = statistics.median(row["peak"] for row in convolutions["found"])
+    shares = [(first["name"], 100 * first["forward"] / first["peak"])]
+    limits = [LEAST_OF_CONVOLUTION]
+    for name, rows in results.items():
+        steps = rows.get("kerasnb", {}).get("step")
+        if steps and MODELS[name].gflop:
+            speed = MODELS[name].gflop / statistics.median(steps)
+            shares.append((f"{name}: step, of the peak", 100 * speed / peak))
+            limits.append(LEAST_OF_STEP)
+    return [
+        target(what, f"{share:.0f} %", f">= {limit:g} %", share >= limit)
+        for (what, share), limit in zip(shares, limits)
+    ]
+
+
+def buffers_target(buffers: Any) -> List[List[str]]:
+    if not buffers or "found" not in buffers:
+        return []
+    what = "cnn: buffers / (activations + their gradients + parameters)"
+    return [below(what, buffers["found"], MOST_BUFFERS)]
+
+
 def feeds_table(feeds: Dict[str, Any]) -> str:
     """How long a step of mlp takes, fed in different ways."""
     if "note" in feeds:
@@ -372,8 +416,9 @@ def start_targets(row: Dict[str, Any]) -> List[List[str]]:
     return lines
 
 
-def targets_table(results: Dict[str, Results], products: Any, feeds: Any) -> str:
+def targets_table(results: Dict[str, Results], measurements: Dict[str, Any]) -> str:
     """What was promised beside what was measured."""
+    products = measurements.get("products")
     lines = []
     for name, rows in results.items():
         ours = rows.get("kerasnb", {})
@@ -391,15 +436,16 @@ def targets_table(results: Dict[str, Results], products: Any, feeds: Any) -> str
             )
             found, wanted = f"{share:.0f} %", f">= {LEAST_OF_PEAK:g} %"
             lines.append(target(what, found, wanted, share >= LEAST_OF_PEAK))
-    lines += feeds_target(feeds)
+    lines += convolution_targets(measurements.get("convolutions"), results)
+    lines += buffers_target(measurements.get("buffers"))
+    lines += feeds_target(measurements.get("feeds"))
     return table(["", "wanted", "measured", "met"], lines) if lines else ""
 
 
 def report(
     about: Dict[str, str],
     results: Dict[str, Results],
-    products: Any,
-    feeds: Any,
+    measurements: Dict[str, Any],
     parts: List[str],
 ) -> str:
     """The whole page."""
@@ -421,11 +467,14 @@ def report(
         if any(tables):
             page.append(f"### {name}: {model.title}, batch {model.batch}\n")
             page += tables
-    if products:
-        page += ["### Matrix products\n", products_table(products)]
-    if feeds:
-        page += ["### Feeds\n", feeds_table(feeds)]
-    targets = targets_table(results, products, feeds)
+    for part, (heading, show) in {
+        "products": ("Matrix products", products_table),
+        "convolutions": ("Convolutions", convolutions_table),
+        "feeds": ("Feeds", feeds_table),
+    }.items():
+        if part in measurements:
+            page += [f"### {heading}\n", show(measurements[part])]
+    targets = targets_table(results, measurements)
     if targets:
         page += ["### Targets\n", targets]
     return "\n".join(part for part in page if part)
@@ -467,14 +516,20 @@ def main() -> None:
         if "memory" in chosen.only:
             measure_memory(name, installed, rows)
         results[name] = rows
-    products = (
-        measured("peak", "measure_products") if "products" in chosen.only else None
-    )
-    feeds = measured("feeds", "measure_feeds") if "feeds" in chosen.only else None
-    sys.stdout.write(report(about, results, products, feeds, chosen.only))
+    measurements = {
+        part: measured(*where)
+        for part, where in {
+            "products": ("peak", "measure_products"),
+            "convolutions": ("convolution", "measure_convolutions"),
+            "feeds": ("feeds", "measure_feeds"),
+        }.items()
+        if part in chosen.only
+    }
+    if "memory" in chosen.only and "cnn" in results:
+        measurements["buffers"] = measured("convolution", "measure_buffers")
+    sys.stdout.write(report(about, results, measurements, chosen.only))
     if chosen.json:
-        kept = {"machine": about, "results": results}
-        kept.update(products=products, feeds=feeds)
+        kept = {"machine": about, "results": results, **measurements}
         Path(chosen.json).write_text(json.dumps(kept, indent=1))
 
 

@@ -9,9 +9,12 @@ import sys
 import numba
 import numpy as np
 from peak import seconds, tile_runner
+from peers.models import MODELS
 
 import kerasnb
+from kerasnb import layers
 from kerasnb.device import ops
+from kerasnb.models import Sequential
 from kerasnb.spatial import output_size, padding_before
 
 SHAPES = (  # size, channels, filters, window, stride, padding, samples
@@ -45,7 +48,7 @@ def measure_convolutions(shapes=SHAPES, rounds=15):
     Returns
     -------
     list of dict
-        For each shape: GFLOP/s of forward, weights, input and peak.
+        For each shape: its name, GFLOP/s of forward, weights, input and peak.
     """
     run, operations = tile_runner("float32", numba.get_num_threads())
     rows = []
@@ -65,16 +68,37 @@ def measure_convolutions(shapes=SHAPES, rounds=15):
                 best["peak"] = min(best["peak"], seconds(run))
         work = 2e-9 * dz.size * W.size / W.shape[-1]
         row = {name: work / best[name] for name in calls}
-        rows.append({"shape": shape, **row, "peak": operations / best["peak"] / 1e9})
+        peak = operations / best["peak"] / 1e9
+        rows.append({"name": name_of(*shape), **row, "peak": peak})
     return rows
+
+
+def name_of(size, K, F, window, stride, padding, N):
+    """Return a convolution in few words."""
+    return f"{'x'.join(map(str, size))}x{K}->{F} {window} /{stride} {padding} ({N})"
+
+
+def measure_buffers():
+    """Return all arrays of cnn over its activations, their gradients, its weights."""
+    model = MODELS["cnn"]
+    net = Sequential(model.layers(layers))
+    net.compile(**model.compile)
+    x, y = model.data(np.random.default_rng(0), model.batch)
+    net.fit(x, y, batch_size=model.batch, epochs=1, verbose=0)
+    weights = 4 * net.count_params()
+    buffers = sum(a.nbytes for one in net.layers for a in one._storage.values())
+    outputs = sum(
+        4 * model.batch * np.prod(one.output_shape[1:])
+        for one in net.layers
+        if not isinstance(one, layers.Flatten)  # which looks at the same numbers
+    )
+    return float((buffers + weights) / (2 * outputs + weights))
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         kerasnb.set_num_threads(int(sys.argv[1]))
     for row in measure_convolutions():
-        peak = row.pop("peak")
-        size, K, F, window, stride, padding, N = row.pop("shape")
-        what = f"{'x'.join(map(str, size))}x{K}->{F} {window} /{stride} {padding} ({N})"
-        parts = (f"{name} {v:.0f} ({v / peak:.0%})" for name, v in row.items())
-        print(f"{what}: {', '.join(parts)} of {peak:.0f} GFLOP/s")
+        name, peak = row.pop("name"), row.pop("peak")
+        parts = (f"{kind} {v:.0f} ({v / peak:.0%})" for kind, v in row.items())
+        print(f"{name}: {', '.join(parts)} of {peak:.0f} GFLOP/s")

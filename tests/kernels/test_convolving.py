@@ -119,10 +119,14 @@ def test_the_way_back_starts_from_a_bias(device):
     assert dx[0, 0, 0].tolist() == [[6, 8], [5, 7], [6, 8], [5, 7]]
 
 
+@devices
 @dtypes
-@given(geometry=geometries(), N=st.integers(1, 3), K=channels, M=st.integers(1, 3))
-def test_depthwise_is_a_convolution_that_keeps_channels_apart(dtype, geometry, N, K, M):
+@given(geometry=geometries(), N=st.integers(1, 3), K=channels, M=st.integers(1, 2))
+def test_depthwise_is_a_convolution_that_keeps_channels_apart(
+    device, dtype, geometry, N, K, M
+):
     """Its weights on the diagonal of a convolution's do the same, all three ways."""
+    kernels = kernels_of(device)
     (x, W, b, dz), numbers = operands(geometry, N, K, K * M, dtype)
     apart = W[..., :M].copy()
     full = np.zeros_like(W)
@@ -130,12 +134,35 @@ def test_depthwise_is_a_convolution_that_keeps_channels_apart(dtype, geometry, N
         full[..., k, k * M : (k + 1) * M] = apart[..., k, :]
     y, dW, db, dx = all_three(x, full, b, dz, numbers)
     found = [np.full_like(a, np.nan) for a in (y, apart, db, dx)]
-    ops.depthwise_forward(found[0], x, apart, b, *numbers)
-    ops.depthwise_backward_weights(*found[1:3], dz, x, *numbers)
-    ops.depthwise_backward_input(found[3], dz, apart, *numbers)
+    kernels["depthwise_forward"](found[0], x, apart, b, *numbers)
+    kernels["depthwise_backward_weights"](*found[1:3], dz, x, *numbers)
+    kernels["depthwise_backward_input"](found[3], dz, apart, *numbers)
     dW = np.stack([dW[..., k, k * M : (k + 1) * M] for k in range(K)], axis=-2)
     for one, other in zip(found, (y, dW, db, dx)):
         np.testing.assert_allclose(one, other, **LIKE[dtype])
+
+
+@pytest.mark.skipif(
+    SMALL or numba.config.NUMBA_NUM_THREADS < 2, reason="needs two compiled threads"
+)
+def test_depthwise_bits_do_not_depend_on_threads():
+    """The sums of a group of lines belong to one turn, and are added in one order."""
+    rng = np.random.default_rng(0)
+    x, b = rng.normal(size=(4, 1, 40, 33, 19)).astype("float32"), np.zeros(19, "f")
+    W = rng.normal(size=(1, 3, 3, 19, 1)).astype("float32")
+    numbers, results = ((1, 1, 1), (1, 1, 1), (0, 1, 1)), []
+    try:
+        for threads in (1, 2):
+            kerasnb.set_num_threads(threads)
+            y, dW, db, dx = (np.full_like(a, np.nan) for a in (x, W, b, x))
+            ops.depthwise_forward(y, x, W, b, *numbers)
+            ops.depthwise_backward_weights(dW, db, y, x, *numbers)
+            ops.depthwise_backward_input(dx, y, W, *numbers)
+            results.append((y, dW, db, dx))
+    finally:
+        kerasnb.set_num_threads(numba.config.NUMBA_NUM_THREADS)
+    for one, other in zip(*results):
+        np.testing.assert_array_equal(one, other)
 
 
 @devices

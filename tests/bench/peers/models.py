@@ -22,7 +22,9 @@ class Model:
     the module `L`, `torch(torch)` the network, the loss and the optimizer of the
     hand-written loop, and `targets(y)` what that loss wants for y. One timed `fit` runs
     `epochs` epochs of `batches` batches. `faster` is the wanted ratio to the best peer,
-    `samples_in_memory` the samples of the memory measurement (None leaves it out).
+    `samples_in_memory` the samples of the memory measurement (None leaves it out),
+    `gflop` the floating-point operations of a step, in 1e9, where a share of the peak
+    is promised for it.
     """
 
     title: str
@@ -36,6 +38,7 @@ class Model:
     targets: Callable
     faster: float
     samples_in_memory: Optional[int] = None
+    gflop: Optional[float] = None
 
 
 def vectors(inputs: int) -> Callable:
@@ -55,6 +58,16 @@ def labelled(shape: Tuple[int, ...], classes: int) -> Callable:
         x = rng.random((samples, *shape), dtype=np.float32)
         labels = rng.integers(0, classes, samples)
         return x, np.eye(classes, dtype=np.float32)[labels]
+
+    return data
+
+
+def words(length: int, vocabulary: int) -> Callable:
+    """Samples of codes of words, and one of two classes for each."""
+
+    def data(rng: np.random.Generator, samples: int) -> Tuple[np.ndarray, np.ndarray]:
+        x = rng.integers(1, vocabulary, (samples, length), dtype=np.int32)
+        return x, rng.integers(0, 2, (samples, 1)).astype(np.float32)
 
     return data
 
@@ -100,6 +113,136 @@ def mlp_torch(torch):
     return net, nn.CrossEntropyLoss(), optimizer
 
 
+def channels_first(torch):
+    """Return the module that shows PyTorch a channels-last array as it wants it."""
+
+    class ChannelsFirst(torch.nn.Module):
+        def forward(self, x):
+            return x.movedim(-1, 1)
+
+    return ChannelsFirst()
+
+
+def cnn_layers(L):
+    return [
+        L.Conv2D(32, (3, 3), activation="relu", input_shape=(28, 28, 1)),
+        L.Conv2D(64, (3, 3), activation="relu"),
+        L.MaxPooling2D((2, 2)),
+        L.Dropout(0.25),
+        L.Flatten(),
+        L.Dense(128, activation="relu"),
+        L.Dropout(0.5),
+        L.Dense(10, activation="softmax"),
+    ]
+
+
+def cnn_torch(torch):
+    nn = torch.nn
+    net = nn.Sequential(
+        channels_first(torch),
+        nn.Conv2d(1, 32, 3),
+        nn.ReLU(),
+        nn.Conv2d(32, 64, 3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Dropout(0.25),
+        nn.Flatten(),
+        nn.Linear(9216, 128),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Linear(128, 10),
+    )
+    optimizer = torch.optim.Adadelta(net.parameters(), rho=0.95, foreach=True)
+    return net, nn.CrossEntropyLoss(), optimizer
+
+
+def separable_layers(L):
+    same = {"padding": "same", "activation": "relu"}
+    return [
+        L.Conv2D(32, (3, 3), input_shape=(32, 32, 3), **same),
+        L.SeparableConv2D(64, (3, 3), **same),
+        L.SeparableConv2D(128, (3, 3), strides=(2, 2), **same),
+        L.SeparableConv2D(128, (3, 3), **same),
+        L.GlobalAveragePooling2D(),
+        L.Dense(10, activation="softmax"),
+    ]
+
+
+def separable_torch(torch):
+    nn = torch.nn
+
+    def separable(inputs, outputs, stride=1):
+        depthwise = {"stride": stride, "padding": 1, "groups": inputs, "bias": False}
+        yield nn.Conv2d(inputs, inputs, 3, **depthwise)
+        yield nn.Conv2d(inputs, outputs, 1)
+        yield nn.ReLU()
+
+    net = nn.Sequential(
+        channels_first(torch),
+        nn.Conv2d(3, 32, 3, padding=1),
+        nn.ReLU(),
+        *separable(32, 64),
+        *separable(64, 128, 2),
+        *separable(128, 128),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(128, 10),
+    ).to(memory_format=torch.channels_last)
+    return net, nn.CrossEntropyLoss(), torch.optim.Adam(net.parameters(), foreach=True)
+
+
+def strided_layers(L):
+    same = {"padding": "same", "activation": "relu"}
+    return [
+        L.Conv2D(32, (3, 3), input_shape=(32, 32, 3), **same),
+        L.Conv2D(64, (3, 3), strides=(2, 2), **same),
+        L.Conv2D(128, (3, 3), strides=(2, 2), **same),
+        L.GlobalAveragePooling2D(),
+        L.Dense(10, activation="softmax"),
+    ]
+
+
+def strided_torch(torch):
+    nn = torch.nn
+    net = nn.Sequential(
+        channels_first(torch),
+        nn.Conv2d(3, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(32, 64, 3, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(64, 128, 3, stride=2, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(128, 10),
+    ).to(memory_format=torch.channels_last)
+    return net, nn.CrossEntropyLoss(), torch.optim.Adam(net.parameters(), foreach=True)
+
+
+def text_layers(L):
+    return [
+        L.Embedding(20_000, 128, input_shape=(400,)),
+        L.Conv1D(250, 3, activation="relu"),
+        L.GlobalMaxPooling1D(),
+        L.Dense(1, activation="sigmoid"),
+    ]
+
+
+def text_torch(torch):
+    nn = torch.nn
+    net = nn.Sequential(
+        nn.Embedding(20_000, 128),
+        channels_first(torch),
+        nn.Conv1d(128, 250, 3),
+        nn.ReLU(),
+        nn.AdaptiveMaxPool1d(1),
+        nn.Flatten(),
+        nn.Linear(250, 1),
+    )
+    optimizer = torch.optim.Adam(net.parameters(), foreach=True)
+    return net, nn.BCEWithLogitsLoss(), optimizer
+
+
 def same(y: np.ndarray) -> np.ndarray:
     return y
 
@@ -107,6 +250,8 @@ def same(y: np.ndarray) -> np.ndarray:
 def labels(y: np.ndarray) -> np.ndarray:
     return y.argmax(axis=1)
 
+
+CLASSES = {"loss": "categorical_crossentropy", "metrics": ["accuracy"]}
 
 MODELS = {
     "tiny": Model(
@@ -128,14 +273,62 @@ MODELS = {
         epochs=2,
         data=labelled((784,), 10),
         layers=mlp_layers,
-        compile={
-            "loss": "categorical_crossentropy",
-            "optimizer": "rmsprop",
-            "metrics": ["accuracy"],
-        },
+        compile={**CLASSES, "optimizer": "rmsprop"},
         torch=mlp_torch,
         targets=labels,
         faster=1.4,
         samples_in_memory=60_000,
+    ),
+    "cnn": Model(
+        title="28x28x1, conv 32 3x3, conv 64 3x3, max 2, dropout .25, dense 128, "
+        "dropout .5, dense 10, adadelta, accuracy",
+        batch=128,
+        batches=10,
+        epochs=1,
+        data=labelled((28, 28, 1), 10),
+        layers=cnn_layers,
+        compile={**CLASSES, "optimizer": "adadelta"},
+        torch=cnn_torch,
+        targets=labels,
+        faster=1.2,
+        gflop=9.2,
+    ),
+    "separable": Model(
+        title="32x32x3, conv 32 3x3, separable 64, 128 by strides of 2, 128, mean, "
+        "dense 10, adam, accuracy",
+        batch=64,
+        batches=10,
+        epochs=1,
+        data=labelled((32, 32, 3), 10),
+        layers=separable_layers,
+        compile={**CLASSES, "optimizer": "adam"},
+        torch=separable_torch,
+        targets=labels,
+        faster=1.0,
+    ),
+    "strided": Model(
+        title="32x32x3, conv 32 3x3 same, 64 and 128 by strides of 2, mean, dense 10, "
+        "adam, accuracy",
+        batch=64,
+        batches=10,
+        epochs=1,
+        data=labelled((32, 32, 3), 10),
+        layers=strided_layers,
+        compile={**CLASSES, "optimizer": "adam"},
+        torch=strided_torch,
+        targets=labels,
+        faster=1.0,
+    ),
+    "text": Model(
+        title="400 words of 20,000, embedding 128, conv 250 3, max, dense 1, adam",
+        batch=32,
+        batches=20,
+        epochs=1,
+        data=words(400, 20_000),
+        layers=text_layers,
+        compile={"loss": "binary_crossentropy", "optimizer": "adam"},
+        torch=text_torch,
+        targets=same,
+        faster=1.0,
     ),
 }
