@@ -278,7 +278,7 @@ class Evaluation(Steps):
         """Refuse batches of different sizes where states go from batch to batch."""
         if not self.stateful:
             return
-        if samples % batch_size:
+        if samples > batch_size and samples % batch_size:
             raise ValueError(
                 f"{self.name} keeps states from batch to batch, so the number of "
                 f"samples must be a multiple of batch_size={batch_size}, got {samples}."

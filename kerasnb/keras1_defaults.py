@@ -17,6 +17,7 @@ import numpy as np
 
 from . import initializers, layers, losses, optimizers
 from .device import epsilon
+from .gate_order import from_keras1
 from .initializers import Orthogonal, VarianceScaling
 from .layer import Layer
 from .legacy_layers import Highway as ModernHighway
@@ -212,6 +213,7 @@ KERNELS = "init activation weights "
 PENALTIES = "W_regularizer b_regularizer activity_regularizer W_constraint b_constraint"
 WINDOW = "border_mode subsample "
 RECURRENT = "output_dim init inner_init "
+DROPPING = " W_regularizer U_regularizer b_regularizer dropout_W dropout_U"
 ORDER = {
     "Dense": "output_dim " + KERNELS + PENALTIES + " bias input_dim",
     "Dropout": "p",
@@ -228,9 +230,9 @@ ORDER = {
     "AveragePooling1D": "pool_length stride border_mode",
     "MaxPooling2D": "pool_size strides border_mode dim_ordering",
     "AveragePooling2D": "pool_size strides border_mode dim_ordering",
-    "SimpleRNN": RECURRENT + "activation",
-    "GRU": RECURRENT + "activation inner_activation",
-    "LSTM": RECURRENT + "forget_bias_init activation inner_activation",
+    "SimpleRNN": RECURRENT + "activation" + DROPPING,
+    "GRU": RECURRENT + "activation inner_activation" + DROPPING,
+    "LSTM": RECURRENT + "forget_bias_init activation inner_activation" + DROPPING,
     "MaxoutDense": "output_dim nb_feature init weights "
     + PENALTIES
     + " bias input_dim",
@@ -283,10 +285,62 @@ class Dense(layers.Dense):
         return super().compute_output_shape(input_shape)
 
 
+class GateByGate:
+    """
+    What GRU and LSTM of Keras 1 do: each gate has arrays of its own.
+
+    They are drawn one by one, unless consume_less is 'gpu', and `set_weights` takes
+    them as well as ours.
+    """
+
+    def __init__(self, *args, **kwargs):
+        if kwargs.get("implementation") == 0:  # consume_less='cpu', without a warning
+            kwargs["implementation"] = 1
+        super().__init__(*args, **kwargs)
+
+    def build(self, input_shape):
+        """Make the weights, and draw those of each gate by themselves."""
+        super().build(input_shape)
+        cell = self.cell
+        if cell.implementation == 2:
+            return
+        first = cell.kernel_initializer, cell.recurrent_initializer
+        for weight, initial in zip((cell.W, cell.U), first):
+            for block in np.split(weight.value, cell.gates, axis=1):
+                block[...] = initializers.first_values(initial, block.shape, self.dtype)
+
+    def set_weights(self, values):
+        """Set the weights from our arrays, or from those of each gate."""
+        by_gate = len(values) == 3 * self.cell.gates > 3
+        super().set_weights(from_keras1(values) if by_gate else values)
+
+
+class SimpleRNN(GateByGate, layers.SimpleRNN):
+    """The SimpleRNN of Keras 1."""
+
+    only_launches = layers.SimpleRNN.only_launches
+
+
+class GRU(GateByGate, layers.GRU):
+    """The GRU of Keras 1."""
+
+    only_launches = layers.GRU.only_launches
+
+
+class LSTM(GateByGate, layers.LSTM):
+    """The LSTM of Keras 1."""
+
+    only_launches = layers.LSTM.only_launches
+
+
+OWN = {"Highway": Highway, "Dense": Dense, "SimpleRNN": SimpleRNN}
+OWN.update(GRU=GRU, LSTM=LSTM)
+
+
 @functools.lru_cache(maxsize=None)
 def layer_class(name: str, base: type[Layer]) -> type[Layer]:
     """Return a layer class that takes the arguments of Keras 1 without a warning."""
-    own = {"Highway": Highway, "Dense": Dense}.get(name, base)
+    own = OWN.get(name, base) if base is getattr(layers, name, None) else base
 
     def __init__(self, *args, **kwargs):
         for word, value in DEFAULTS.get(name, {}).items():

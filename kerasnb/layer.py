@@ -236,7 +236,8 @@ class Layer:
     def reset_states(self) -> None:
         """Forget what a stateful layer, or one inside, keeps from batch to batch."""
         for layer in self.sublayers:
-            layer.reset_states()
+            if layer.stateful:
+                layer.reset_states()
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain values."""

@@ -29,9 +29,12 @@ from .advanced_activations import (
     SReLU,
     ThresholdedReLU,
 )
+from .cells import Cell, StackedRNNCells
 from .convolution import Conv1D, Conv2D, Conv3D
+from .cudnn import CuDNNGRU, CuDNNLSTM
 from .device import ops
 from .embedding import Embedding, float_type
+from .gated_cells import GRUCell, LSTMCell, SimpleRNNCell
 from .joining import Add, Average, Concatenate, Dot, Maximum, Multiply, Subtract
 from .layer import Layer, Weight, show_shape
 from .local import LocallyConnected1D, LocallyConnected2D
@@ -47,13 +50,14 @@ from .noise import (
 )
 from .normalization import BatchNormalization
 from .pooling import *  # noqa: F401,F403
+from .recurrent import GRU, LSTM, RNN, SimpleRNN
 from .renames import OLD_NAMES
 from .reshaping import Flatten, Permute, RepeatVector, Reshape
 from .resizing import *  # noqa: F401,F403
 from .separable import DepthwiseConv2D, SeparableConv1D, SeparableConv2D
 from .transposed import Conv2DTranspose, Conv3DTranspose
 from .utils import lookup, positive_integer
-from .wrappers import TimeDistributed
+from .wrappers import Bidirectional, TimeDistributed
 
 __all__ = [
     "Layer",
@@ -88,7 +92,19 @@ __all__ = [
     "Conv3DTranspose",
     "LocallyConnected1D",
     "LocallyConnected2D",
+    "SimpleRNN",
+    "GRU",
+    "LSTM",
+    "CuDNNGRU",
+    "CuDNNLSTM",
+    "RNN",
+    "Cell",
+    "SimpleRNNCell",
+    "GRUCell",
+    "LSTMCell",
+    "StackedRNNCells",
     "TimeDistributed",
+    "Bidirectional",
     "Highway",
     "MaxoutDense",
     "TimeDistributedDense",

@@ -58,6 +58,12 @@ def imported(statement):
         ("from keras.metrics import mae", kerasnb.metrics.mae),
         ("from keras.backend import epsilon", kerasnb.epsilon),
         ("from keras.datasets import mnist", kerasnb.datasets.mnist),
+        ("from keras.layers.recurrent import LSTM", kerasnb.layers.LSTM),
+        (
+            "from keras.layers.wrappers import Bidirectional",
+            kerasnb.layers.Bidirectional,
+        ),
+        ("from keras.layers import StackedRNNCells", kerasnb.layers.StackedRNNCells),
     ],
 )
 def test_a_name_of_keras_is_ours(keras, statement, expected):

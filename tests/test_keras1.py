@@ -485,6 +485,22 @@ def test_defaults_of_layers(monkeypatch):
     assert keras1.LSTM(3).start.gain == 1.1
 
 
+def test_each_gate_of_a_recurrent_layer_is_drawn_by_itself():
+    """Its limits are those of one block, unless consume_less is 'gpu'."""
+    for kind, gates in ((keras1.GRU, 3), (keras1.LSTM, 4)):
+        layer = kind(6, "glorot_uniform", consume_less="cpu", dtype="float64")
+        layer.connect((None, None, 6))
+        for block in np.split(layer.get_weights()[1], gates, axis=1):
+            np.testing.assert_allclose(block @ block.T, 1.21 * np.eye(6), atol=1e-12)
+        limit = np.sqrt(6 / 12)
+        assert 0.9 * limit < abs(layer.get_weights()[0]).max() <= limit
+        layer = kind(6, "glorot_uniform", consume_less="gpu", dtype="float64")
+        layer.connect((None, None, 6))
+        assert abs(layer.get_weights()[0]).max() <= np.sqrt(6 / (6 + 6 * gates))
+        W, U, b = layer.get_weights()
+        np.testing.assert_allclose(U @ U.T, 1.21 * np.eye(6), atol=1e-12)
+
+
 def test_a_dense_layer_takes_rows_only():
     """Keras 2 applies it to the last axis of any input."""
     with pytest.raises(ValueError, match="expects an input with 2 axes"):

@@ -170,6 +170,54 @@ def test_old_words_of_constructors(name, given, expected):
     assert old(stand_in(name), **given).given == expected
 
 
+RECURRENT = [row for row in SHARED + EXTRA if row[0] in ("SimpleRNN", "GRU", "LSTM")]
+
+
+@pytest.mark.parametrize("name, given, expected", RECURRENT)
+@pytest.mark.parametrize("kind", ["SimpleRNN", "GRU", "LSTM"])
+def test_the_recurrent_layers_know_every_word_of_the_table(kind, name, given, expected):
+    """The real ones; those without a gate know no words for it."""
+    made = getattr(layers, kind)
+    gates = {"inner_activation", "forget_bias_init"}.intersection(given)
+    if gates and kind == "SimpleRNN" or "forget_bias_init" in gates and kind == "GRU":
+        with pytest.raises(TypeError, match="unknown argument"):
+            made(3, **given)
+        return
+    if given == {"consume_less": "cpu"}:
+        expected = {"implementation": 1}
+        with (
+            pytest.warns(UserWarning, match="implementation=0 is that of Keras 1"),
+            pytest.warns(UserWarning, match="In today's words this is"),
+        ):
+            layer = made(output_dim=3, **given)
+    else:
+        layer = old(made, output_dim=3, **given)
+    config = layer.get_config()
+    config["shape"] = layer.batch_input_shape
+    expected = dict(expected, units=3)
+    if kind == "LSTM" and "forget_bias_init" in given:
+        expected["unit_forget_bias"] = True
+    for word, value in expected.items():
+        found = getattr(layer, word) if word.endswith("izer") else config[word]
+        if word.endswith("izer"):
+            value = getattr(kerasnb, ROOMS[word.split("_")[-1]]).get(value)
+            assert type(found) is type(value)
+        else:
+            assert found == value
+
+
+ROOMS = {"initializer": "initializers", "regularizer": "regularizers"}
+
+
+def test_wrappers_of_keras_1():
+    """TimeDistributed and Bidirectional have no words of their own."""
+    inner = old(layers.LSTM, output_dim=3, input_dim=2, input_length=4)
+    layer = layers.Bidirectional(inner, merge_mode="sum")
+    assert layer.batch_input_shape == (None, 4, 2)
+    inner = old(Dense, output_dim=3)
+    assert layers.TimeDistributed(inner, input_shape=(4, 2)).layer.units == 3
+
+
 def test_the_common_type_of_a_layer():
     """The old input_dtype is the dtype."""
     layer = old(Dense, 3, input_dtype="float64")

@@ -9,13 +9,17 @@ import kerasnb
 from kerasnb import Sequential, check_layer
 from kerasnb.layer import Layer
 from kerasnb.layers import (
+    LSTM,
+    RNN,
     Activation,
+    Bidirectional,
     Dense,
     Dropout,
     Flatten,
     Fork,
     Input,
     LocallyConnected1D,
+    LSTMCell,
     Masking,
     Merge,
     Permute,
@@ -357,3 +361,193 @@ def test_a_layer_cannot_stand_in_two_places():
     model = Sequential([inner])
     with pytest.raises(ValueError, match="'dense_1' is used twice"):
         model.add(TimeDistributed(inner))
+
+
+# ---- Bidirectional ----------------------------------------------------------------
+
+MODES = ["concat", "sum", "ave", "mul", None]
+JOINS = {
+    "concat": lambda a, b: np.concatenate([a, b], axis=-1),
+    "sum": lambda a, b: a + b,
+    "ave": lambda a, b: (a + b) / 2,
+    "mul": lambda a, b: a * b,
+    None: lambda a, b: [a, b],
+}
+every_mode = pytest.mark.parametrize("mode", MODES)
+
+
+def both(N, T, mode, sequence, **words):
+    """Return a Bidirectional in float64, data, and a mask."""
+    inner = LSTM(2, return_sequences=sequence, dtype="float64", **words)
+    layer = Bidirectional(inner, merge_mode=mode)
+    x = sequences(N, T, 3)
+    layer.connect(x.shape)
+    return layer, x, np.random.default_rng(T).random((N, T)) < 0.6
+
+
+@every_mode
+@pytest.mark.parametrize("sequence", [True, False])
+@pytest.mark.parametrize("back", [True, False])
+@given(N=SIZES, T=SIZES, masked=st.booleans())
+def test_both_ways_are_joined(mode, sequence, back, N, T, masked):
+    """The backward layer reads reversed data; its sequences are turned round."""
+    layer, x, mask = both(N, T, mode, sequence, go_backwards=back)
+    layer.mask = mask = mask if masked else None
+    found = layer.forward(x, False)
+    found = [a.copy() for a in found] if mode is None else found.copy()
+    parts = []
+    for weights in (layer.get_weights()[:3], layer.get_weights()[3:]):
+        part = LSTM(2, return_sequences=sequence, dtype="float64", weights=weights)
+        part.connect(x.shape)
+        turned = back if len(parts) == 0 else not back
+        part.mask = mask[:, ::-1] if turned and masked else mask
+        a = part.forward(
+            np.ascontiguousarray(x[:, ::-1]) if turned else x, False
+        ).copy()
+        parts.append(a[:, ::-1] if len(parts) and sequence else a)
+    for a, b in zip(np.atleast_1d(found), np.atleast_1d(JOINS[mode](*parts))):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+    expected = mask if sequence else None
+    kept = layer.compute_mask(x, mask)
+    for one in kept if isinstance(kept, list) else [kept]:
+        assert one is expected
+
+
+@every_mode
+@pytest.mark.parametrize("sequence", [True, False])
+def test_gradients_of_both_ways_are_the_measured_ones(mode, sequence):
+    """Of the input and of all six weights."""
+    check_layer(Bidirectional(LSTM(2, return_sequences=sequence), mode), (4, 3))
+
+
+def test_reversed_data_swap_the_two_ways():
+    """With their weights swapped too, the sum of reversed data is the sum, reversed."""
+    layer, x, _ = both(3, 5, "sum", True)
+    y = layer(x)
+    weights = layer.get_weights()
+    layer.set_weights(weights[3:] + weights[:3])
+    np.testing.assert_allclose(layer(x[:, ::-1])[:, ::-1], y, rtol=1e-12)
+
+
+@every_mode
+def test_a_bidirectional_model_learns_and_its_steps_can_be_replayed(mode):
+    """A list of both ways is joined by the next layer."""
+    x, y = sequences(14, 4, 3), sequences(14, 1)
+    trained = []
+    for replays in (True, False):
+        kerasnb.set_seed(1)
+        model = Sequential()
+        model.add(Bidirectional(LSTM(3), merge_mode=mode, input_shape=(4, 3)))
+        if mode is None:
+            model.add(Merge(mode="sum"))
+        model.add(Dense(1))
+        model.compile("adam", "mse")
+        assert model._replays or mode is None
+        model._replays = replays and model._replays
+        losses = model.fit(x, y, 6, 3, 0).history["loss"]
+        assert losses[-1] < losses[0]
+        trained.append([*model.get_weights(), losses])
+    for a, b in zip(*trained):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_both_ways_as_two_outputs():
+    """They are named by the two layers."""
+    model = Sequential([Bidirectional(LSTM(2), None, input_shape=(4, 3))])
+    assert model.output_names == ["forward_lstm_1", "backward_lstm_1"]
+    a, b = model.predict(sequences(2, 4, 3))
+    assert a.shape == b.shape == (2, 2)
+
+
+def test_names_weights_and_penalties_of_both_ways():
+    """Forward before backward; initial weights may be given; all can be frozen."""
+    inner = LSTM(2, activity_regularizer="l2", kernel_regularizer="l2", name="it")
+    layer = Bidirectional(inner, input_shape=(4, 3))
+    model = Sequential([layer])
+    assert [w.name for w in model.weights][::3] == [
+        "forward_it/kernel:0",
+        "backward_it/kernel:0",
+    ]
+    model.compile("sgd", "mse")
+    x = sequences(5, 4, 3)
+    p = model.predict(x)
+    W, V = model.get_weights()[::3]
+    expected = 0.01 * ((p**2).sum() + (W**2).sum() + (V**2).sum())
+    np.testing.assert_allclose(model.evaluate(x, p, verbose=0), expected, rtol=1e-5)
+    again = Bidirectional(LSTM(2), weights=model.get_weights(), input_shape=(4, 3))
+    np.testing.assert_array_equal(Sequential([again]).predict(x), p)
+    layer.trainable = False
+    assert not model.trainable_weights and not layer.backward_layer.trainable
+
+
+def test_the_states_of_both_ways(tmp_path):
+    """Are kept and reset together."""
+    layer = Bidirectional(LSTM(2, stateful=True))
+    x = sequences(2, 4, 3)
+    first, second = layer(x), layer(x)
+    assert layer.stateful and (first != second).all()
+    layer.reset_states()
+    np.testing.assert_array_equal(layer(x), first)
+    ways = layer.forward_layer, layer.backward_layer
+    kept = [state.copy() for way in ways for state in way.states]
+    second = layer(x)
+    layer.reset_states(kept)
+    np.testing.assert_array_equal(layer(x), second)
+    before = layer.forward_layer.states
+    with pytest.raises(ValueError, match="backward_lstm_1: expected states of shapes"):
+        layer.reset_states([*kept[:2], np.ones((2, 3)), kept[3]])
+    assert layer.forward_layer.states is before
+
+
+def test_a_bidirectional_model_is_made_again_and_saved(tmp_path):
+    """From its configuration; the layer inside has its own name there."""
+    model = Sequential()
+    layer = LSTM(2, return_sequences=True, go_backwards=True, dropout=0.5)
+    model.add(Bidirectional(layer, "ave", input_shape=(4, 3)))
+    model.add(Bidirectional(RNN([LSTMCell(2), LSTMCell(3)])))
+    config = model.get_config()
+    assert config["layers"][0]["config"]["layer"]["config"]["name"] == "lstm_1"
+    copied = Sequential.from_config(config)
+    assert copied.get_config() == config
+    copied.set_weights(model.get_weights())
+    x = sequences(2, 4, 3)
+    np.testing.assert_array_equal(copied.predict(x), model.predict(x))
+    model.save(tmp_path / "model.knb")
+    loaded = kerasnb.load_model(tmp_path / "model.knb", compile=False)
+    np.testing.assert_array_equal(loaded.predict(x), model.predict(x))
+
+
+@pytest.mark.parametrize(
+    "make, error, message",
+    [
+        (lambda: Bidirectional(LSTM), TypeError, "forget the parentheses"),
+        (lambda: Bidirectional(Dense(2)), TypeError, "expected a recurrent layer such"),
+        (
+            lambda: Bidirectional(LSTM(2), "average"),
+            ValueError,
+            "Unknown merge_mode of bidirectional_1: 'average'",
+        ),
+        (
+            lambda: Bidirectional(LSTM(2)).connect((None, 3)),
+            ValueError,
+            "forward_lstm_1: LSTM expects an input with 3 axes",
+        ),
+        (
+            lambda: Bidirectional(LSTM(2), dtype="float64"),
+            TypeError,
+            "cannot compute in float64",
+        ),
+    ],
+)
+def test_what_cannot_go_both_ways_is_refused(make, error, message):
+    """Who, what was expected, what came."""
+    with pytest.raises(error, match=message):
+        make()
+
+
+def test_a_layer_that_is_built_cannot_go_both_ways():
+    """Its weights would have to be those of two."""
+    inner = LSTM(2, input_shape=(4, 3))
+    Sequential([inner])
+    with pytest.raises(ValueError, match="lstm_1 is built already, but two new"):
+        Bidirectional(inner)

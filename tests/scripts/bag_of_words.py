@@ -1,4 +1,4 @@
-"""Short texts as bags of words; the layers that read them word by word come later."""
+"""Short texts as bags of words; `lstm_text.py` reads them word by word."""
 
 import numpy as np
 from keras.layers import Activation, Dense, Dropout
