@@ -8,7 +8,6 @@ who announces.
 """
 
 import contextlib
-import copy
 import statistics
 import warnings
 from collections import deque
@@ -16,13 +15,15 @@ from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter as clock
 from typing import Any
 
+from .state import Stateful
+
 SLOW = 0.1  # seconds: hooks above this are worth a warning, if the update is faster
 WINDOW = 10  # batches over which the time of the hooks is judged
 
 Logs = dict[str, Any]
 
 
-class Callback:
+class Callback(Stateful):
     """
     The base of all callbacks: six hooks that do nothing until a subclass fills them.
 
@@ -39,7 +40,8 @@ class Callback:
     validation_data : list or None
         The arrays of the validation set.
     state_names : tuple of str
-        Attributes that a later training must know to go on exactly from here.
+        Attributes that a later training must know to go on exactly from here: plain
+        values and arrays. `resume.py` saves them, `state.py` describes the contract.
     quick : bool
         True in the body of a class whose hooks change nothing in the model and take no
         time worth measuring. Not inherited.
@@ -54,7 +56,6 @@ class Callback:
     model: Any = None
     params: Any = None
     validation_data: Any = None
-    state_names: tuple[str, ...] = ()
     quick = False
     _goes_on = False
 
@@ -84,10 +85,6 @@ class Callback:
     def on_batch_end(self, batch: int, logs: Any = None) -> None:
         """Is called after an update, with the loss and metrics of this batch too."""
 
-    def get_state(self) -> dict[str, Any]:
-        """Return copies of all that an exact continuation needs, by name."""
-        return {name: copy.deepcopy(getattr(self, name)) for name in self.state_names}
-
     def set_state(self, state: dict[str, Any]) -> None:
         """
         Go on from what `get_state` returned, when the next training begins.
@@ -97,14 +94,7 @@ class Callback:
         ValueError
             If a part is missing or unknown; then nothing has changed.
         """
-        if set(state) != set(self.state_names):
-            raise ValueError(
-                f"{type(self).__name__}.set_state: expected the names "
-                f"{', '.join(self.state_names) or '(none)'}, got "
-                f"{', '.join(map(str, state)) or '(none)'}. The state comes from "
-                "another callback."
-            )
-        vars(self).update(copy.deepcopy(state))
+        super().set_state(state)
         self._goes_on = True
 
     def starts_anew(self) -> bool:

@@ -4,7 +4,8 @@ Callbacks: objects that look on while a model trains, and may step in.
 Here are the averages of an epoch, the History that `fit` returns, the progress bar and
 callbacks made of plain functions; every other callback can be imported from here too.
 Read next: `callback.py` for the contract, `monitors.py` and `probe.py` for those that
-step in, `loggers.py` and `tensorboard.py` for those that write down.
+step in, `loggers.py` and `tensorboard.py` for those that write down, `resume.py` for
+the one that survives a crash.
 """
 
 import csv
@@ -28,6 +29,7 @@ from .monitors import (
 )
 from .probe import TerminateOnNaN
 from .progress import Progbar, RunningMeans, write
+from .resume import BackupAndRestore
 from .tensorboard import TensorBoard
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "ProgbarLogger",
     "LambdaCallback",
     "ModelCheckpoint",
+    "BackupAndRestore",
     "EarlyStopping",
     "LearningRateScheduler",
     "ReduceLROnPlateau",
@@ -63,6 +66,7 @@ class BaseLogger(Callback):
     """
 
     quick = True
+    state_names = ("means",)
 
     def __init__(self, stateful_metrics: Iterable[str] | None = None):
         self.stateful_metrics = set(stateful_metrics or ())
@@ -143,6 +147,14 @@ class History(Callback):
         self.interrupted = False
         if self.starts_anew():
             self.epoch, self.history = [], Curves()
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on with the epochs of an earlier training."""
+        for values in state.get("history", {}).values():
+            if len(values) != len(state["epoch"]):
+                raise ValueError("History: one value an epoch was expected.")
+        super().set_state(state)
+        self.history = Curves(self.history)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Write down all that is in the logs."""
@@ -255,6 +267,15 @@ class ProgbarLogger(Callback):
         if self.bar is not None:
             logs = logs or {}
             self.bar.finish((name, logs[name]) for name in self._names if name in logs)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return how far the bar is."""
+        return {} if self.bar is None else self.bar.get_state()
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on with the bar of an epoch, if there is one."""
+        if self.bar is not None and state:
+            self.bar.set_state(state)
 
     def on_train_end(self, logs: Any = None) -> None:
         """End a line that an interrupted epoch left open."""

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from . import random
 from .activations import ActivationFunction
 from .constraints import Custom
 from .initializers import left_blank
@@ -42,10 +41,10 @@ class Copying(Layer):
         compiled = getattr(self, "optimizer", None) is not None
         snapshot = take_weights(self)
         take_training(self, snapshot)
-        streams = [stream.get_state() for stream in _streams(self)]
+        states = [layer.get_state() for layer in self.walk()]
         grads = [] if compiled else [weight.grad for weight in self.weights]
         parts = (type(self), self.get_config(), own_objects(self))
-        return rebuilt, (*parts, snapshot, kept, streams, grads)
+        return rebuilt, (*parts, snapshot, kept, states, grads)
 
 
 def rebuilt(
@@ -54,7 +53,7 @@ def rebuilt(
     objects: dict[str, Any],
     snapshot: Snapshot,
     kept: dict[str, Any],
-    streams: list[dict[str, int]],
+    states: list[dict[str, Any]],
     grads: list[np.ndarray | None],
 ) -> Any:
     """Return a model made of the parts of another."""
@@ -68,8 +67,8 @@ def rebuilt(
         weight.assign(array)
     for name, value in kept.items():
         setattr(model, name, value)
-    for stream, state in zip(_streams(model), streams):
-        stream.set_state(state)
+    for layer, state in zip(model.walk(), states):
+        layer.set_state(state)
     for weight, grad in zip(model.weights, grads):
         weight.grad = None if grad is None else grad.copy()
     return model
@@ -132,12 +131,6 @@ def _flat(value: Any) -> Iterator[Any]:
             yield from _flat(part)
     else:
         yield value
-
-
-def _streams(model: Any) -> list[random.Generator]:
-    """Return the random streams that layers have for themselves."""
-    found = (getattr(layer, "generator", None) for layer in model.walk())
-    return [stream for stream in found if isinstance(stream, random.Generator)]
 
 
 def _from_config(kind: Any, config: dict[str, Any]) -> Any:

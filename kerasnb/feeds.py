@@ -20,6 +20,7 @@ from .data import Data, LazyData, check_inputs, standardize
 from .device import ops
 from .generators import check_item, prediction_input, rows
 from .objective import is_one_hot
+from .utils import whole_number
 
 
 def epoch_order(samples: int, batch_size: int, shuffle) -> np.ndarray | None:
@@ -55,11 +56,16 @@ class Feed:
         Whether all batches of one size arrive in the same arrays.
     exhausted : bool
         Whether there will be no further batch.
+    has_numbers : bool
+        Whether an epoch can be taken up in its middle.
+    forgets : bool
+        Whether the state leaves out something about the batches to come.
     """
 
     samples: int | None = None
     steps = 0
-    replays = exhausted = False
+    replays = exhausted = forgets = False
+    has_numbers = True
 
     def __enter__(self):
         return self
@@ -81,6 +87,13 @@ class Feed:
     def batch(self):
         """Return x, targets and weights of the batch whose size came last."""
         raise NotImplementedError
+
+    def get_state(self):
+        """Return where in its data the feed is."""
+        return {}
+
+    def set_state(self, state):
+        """Go on from there; before the `with` block and the first epoch."""
 
     def validates_after_stop(self, batches):
         """Return whether validation follows when training stops after a batch."""
@@ -108,30 +121,70 @@ class SampleFeed(Feed):
         self._counts_steps = steps is not None
         self._start = self._stop = 0
         self._order: Any = None
+        self._drawn_at: Any = None  # where the random stream was before the order
         self.rewind()
 
     def rewind(self):
         """Begin a new pass, even if steps were counted and the last is not over."""
-        self._pass = self._endless() if self._counts_steps else None
+        self._passed = self._done = 0  # batches of this pass, batches of this epoch
 
     def epoch(self, number=None, last=True):
         """Yield the size of each batch of an epoch."""
-        passing = self._pass if self._counts_steps else self._one_pass()
-        for _, size in zip(range(self.steps), passing):
-            yield size
+        if not (self._counts_steps or self._done):
+            self._passed = 0
+        while self._done < self.steps:
+            if self._passed in (0, len(self.bounds)):
+                self._begin_pass()
+            self._start, self._stop = self.bounds[self._passed]
+            self._passed += 1
+            self._done += 1
+            yield self._stop - self._start
+        self._done = 0
 
     def validates_after_stop(self, batches):
         """Return True where steps are counted, as in Keras."""
         return self._counts_steps
 
-    def _endless(self):
-        while True:
-            yield from self._one_pass()
+    def get_state(self):
+        """Return the place in the pass, and where its order came from."""
+        return {
+            "plan": [self.samples, self.batch_size, self.shuffle, self.steps],
+            "passed": self._passed,
+            "done": self._done,
+            "drawn_at": self._drawn_at,
+        }
 
-    def _one_pass(self):
+    def set_state(self, state):
+        """
+        Go on from what `get_state` returned.
+
+        Raises
+        ------
+        ValueError
+            If it comes from other data, or from other arguments.
+        """
+        plan = self.get_state()["plan"]
+        if state["plan"] != plan:
+            raise ValueError(
+                "samples, batch_size, shuffle and steps were "
+                f"{', '.join(map(str, state['plan']))}; now they are "
+                f"{', '.join(map(str, plan))}."
+            )
+        passed = whole_number(state["passed"], "passed")
+        done = whole_number(state["done"], "done")
+        if passed > len(self.bounds) or done > self.steps:
+            raise ValueError(f"there are no {passed} batches in a pass.")
+        if passed and self.shuffle:
+            with random.seeded(0) as stream:
+                stream.set_state(state["drawn_at"])
+                self._begin_pass()
+        self._passed, self._done = passed, done
+
+    def _begin_pass(self):
+        self._passed = 0
+        if self.shuffle:
+            self._drawn_at = random.generator().get_state()
         self._order = epoch_order(self.samples, self.batch_size, self.shuffle)
-        for self._start, self._stop in self.bounds:
-            yield self._stop - self._start
 
 
 class ArrayFeed(SampleFeed):
@@ -251,6 +304,26 @@ class GeneratorFeed(Feed):
     def exhausted(self):
         """Return whether the generator has ended."""
         return self._supply.exhausted
+
+    @property
+    def has_numbers(self):
+        """Return whether the batches are those of a Sequence."""
+        return self._supply.has_numbers
+
+    @property
+    def forgets(self):
+        """Return whether batches to come depend on more than the state."""
+        return self._supply.forgets
+
+    def get_state(self):
+        """Return which batches of a Sequence are to come."""
+        return {**self._supply.get_state(), "largest": self.largest}
+
+    def set_state(self, state):
+        """Go on from what `get_state` returned."""
+        state = dict(state)
+        self.largest = whole_number(state.pop("largest"), "largest")
+        self._supply.set_state(state)
 
     def validates_after_stop(self, batches):
         """Return whether it was the last batch of the epoch."""

@@ -9,9 +9,13 @@ which lays out the file of a model.
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
+import time
 from collections.abc import Iterator
 from typing import Any, BinaryIO
+
+FORGOTTEN = 3600.0  # seconds after which a temporary file is that of a dead process
 
 
 @contextlib.contextmanager
@@ -20,7 +24,8 @@ def replacing(path: Any) -> Iterator[BinaryIO]:
     Open a temporary file beside `path`, which takes its place after the `with` block.
 
     Whatever goes wrong in the block or at the end, the file at `path` stays as it was
-    and the temporary one is removed.
+    and the temporary one is removed. A process that is killed leaves its own behind;
+    a later save of the same file removes it.
 
     Raises
     ------
@@ -41,6 +46,7 @@ def replacing(path: Any) -> Iterator[BinaryIO]:
             with contextlib.suppress(OSError):  # it has its final name already
                 os.remove(temporary)
         _sync_folder(os.path.dirname(target))
+        _remove_forgotten(target)
     except OSError as error:
         text = (
             f"cannot write {os.fspath(path)}: {error.strerror or error}. What was "
@@ -48,6 +54,14 @@ def replacing(path: Any) -> Iterator[BinaryIO]:
         )
         numbered = () if error.errno is None else (error.errno,)
         raise OSError(*numbered, text) from error
+
+
+def _remove_forgotten(target: str) -> None:
+    """Remove what killed processes left of this file long ago."""
+    for path in glob.glob(f"{glob.escape(target)}.????????.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - os.path.getmtime(path) > FORGOTTEN:
+                os.remove(path)
 
 
 def _sync_folder(folder: str) -> None:

@@ -9,69 +9,21 @@ next: `workers.py` for the threads and processes, `training.py` for the loop.
 
 from __future__ import annotations
 
-import abc
 import contextlib
 import math
-import pickle
 import sys
-import threading
 import types
 import warnings
-import weakref
 from collections.abc import Iterator
 from numbers import Real
 from typing import Any
 
-from . import random
-from .workers import Crew, NoCrew, Parcel, ProcessWorker, Worker, add_note
+import numpy as np
+
+from .sources import Numbered, Sequence, Stream, indices
+from .workers import Crew, NoCrew, ProcessWorker, Worker, add_note
 
 ENDLESS = sys.maxsize  # steps of an epoch that never ends
-
-
-class Sequence(abc.ABC):
-    """
-    Batches by number: a subclass says how many there are and how to make one.
-
-    Several workers call `sequence[i]` at the same time, in any order, and worker
-    processes work on copies of the object. So an item should depend on its number alone
-    (`kerasnb.random.Generator(i)` gives it random numbers of its own), and what is to
-    change from epoch to epoch belongs into `on_epoch_end`. It must not call the model
-    that is being trained, whose layers reuse their buffers.
-
-    An item that is None is left out: the epoch has one batch less.
-
-    Examples
-    --------
-    >>> class Squares(Sequence):
-    ...     def __init__(self, x, batch_size):
-    ...         self.x, self.batch_size = x, batch_size
-    ...
-    ...     def __len__(self):
-    ...         return math.ceil(len(self.x) / self.batch_size)
-    ...
-    ...     def __getitem__(self, index):
-    ...         start = index * self.batch_size
-    ...         x = self.x[start : start + self.batch_size]
-    ...         return x, [number**2 for number in x]
-    >>> list(Squares([1, 2, 3], batch_size=2))
-    [([1, 2], [1, 4]), ([3], [9])]
-    """
-
-    @abc.abstractmethod
-    def __len__(self) -> int:
-        """Return the number of batches; it is asked again before every epoch."""
-
-    @abc.abstractmethod
-    def __getitem__(self, index: int) -> Any:
-        """Return one batch: (x, y) or (x, y, sample_weight); x alone for predict."""
-
-    def on_epoch_end(self) -> None:
-        """Is called in the main thread after the last batch of every epoch."""
-
-    def __iter__(self) -> Iterator[Any]:
-        """Yield every batch once, in order."""
-        for index in range(len(self)):
-            yield self[index]
 
 
 def is_generator(data: Any) -> bool:
@@ -150,132 +102,6 @@ def _shown_part(part: Any) -> str:
     return f"{name} of length {len(part)}" if hasattr(part, "__len__") else name
 
 
-# ---------------------------------------------------------------- where items come from
-
-
-class _Numbered:
-    """The batches of a Sequence: which ones an epoch has, and how one is fetched."""
-
-    def __init__(
-        self,
-        sequence: Sequence,
-        steps: int | None,
-        name: str,
-        shuffle: bool,
-        restart: bool,
-    ) -> None:
-        self._sequence, self._name = sequence, name
-        self._shuffle, self._restart = shuffle, restart
-        self._chosen_steps = steps
-        self.length = self._count()
-        self._rest: list[int] = []  # what the epochs so far left of the pass
-        self.parcel: Parcel | None = None
-
-    @property
-    def steps(self) -> int:
-        """How many batches an epoch has."""
-        return self._chosen_steps or self.length
-
-    def fetch(self, index: int) -> Any:
-        return self._sequence[index]
-
-    def peek(self) -> Any:
-        """Return the first item that is not None, or None if there is no such item."""
-        return next((item for item in self._sequence if item is not None), None)
-
-    def describe(self, index: int) -> str:
-        return f"item {index} of the Sequence"
-
-    def order(self) -> list[int]:
-        """Return the indices of the next epoch: the rest of a pass, then new passes."""
-        order = [] if self._restart else self._rest
-        while len(order) < self.steps:
-            if self._shuffle:
-                order += random.generator().permutation(self.length).tolist()
-            else:
-                order += range(self.length)
-        self._rest = order[self.steps :]
-        return order[: self.steps]
-
-    def end_epoch(self, last: bool) -> None:
-        """Let the Sequence change, and see what has become of it."""
-        self._sequence.on_epoch_end()
-        if last:
-            return
-        length = self._count()
-        if length != self.length:
-            self.length, self._rest = length, []
-        if self.parcel is not None:
-            self.pack()
-
-    def pack(self) -> Parcel:
-        """Pickle the Sequence for worker processes."""
-        try:
-            content = pickle.dumps(self._sequence, protocol=5)
-        except Exception as error:
-            raise TypeError(
-                f"{self._name}: use_multiprocessing=True sends the Sequence to other "
-                f"processes, but it cannot be pickled ({error}). Define its class at "
-                "the top of a file and open files in __getitem__, or use threads."
-            ) from error
-        if self.parcel is None:
-            self.parcel = Parcel(content)
-        elif self.parcel.content != content:
-            self.parcel.content = content
-        return self.parcel
-
-    def _count(self) -> int:
-        try:
-            length = len(self._sequence)
-        except TypeError as error:
-            raise TypeError(
-                f"{self._name}: the length of {type(self._sequence).__name__} must be "
-                f"a whole number ({error}). Use math.ceil(samples / batch_size)."
-            ) from error
-        if length == 0:
-            raise ValueError(
-                f"{self._name}: {type(self._sequence).__name__} is empty: its length "
-                "is 0, so there is no batch."
-            )
-        return length
-
-
-_locks: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-"""One lock for every iterator that is being read, by its id."""
-
-
-class _Stream:
-    """The batches of a plain generator: one after the other, never from the start."""
-
-    def __init__(self, iterator: Iterator[Any], steps: int) -> None:
-        self._iterator, self.steps = iterator, steps
-        self._lock = _locks.setdefault(id(iterator), threading.Lock())
-        self._peeked: Any = None
-
-    def fetch(self, index: int) -> Any:
-        """Return the next item that is not None."""
-        with self._lock:
-            item, self._peeked = self._peeked, None
-            while item is None:
-                item = next(self._iterator)
-            return item
-
-    def peek(self) -> Any:
-        """Return what `fetch` will return, or None if there is nothing."""
-        with contextlib.suppress(StopIteration):
-            self._peeked = self.fetch(0)
-        return self._peeked
-
-    def describe(self, index: int) -> str:
-        return f"batch {index + 1} of the generator"
-
-    def order(self) -> range:
-        return range(self.steps)
-
-    def end_epoch(self, last: bool) -> None:
-        """Nothing changes: a generator goes on where it is."""
-
-
 # ---------------------------------------------------------------- the supply
 
 
@@ -295,11 +121,13 @@ class Supply:
     """
 
     def __init__(
-        self, source: _Numbered | _Stream, crew: Crew | NoCrew, name: str
+        self, source: Numbered | Stream, crew: Crew | NoCrew, name: str
     ) -> None:
         self._source, self._crew, self.name = source, crew, name
         self._running = self.exhausted = False
         self.steps = source.steps
+        self._order: Any = None  # the indices of the epoch that runs or comes next
+        self._taken = 0  # how many of them are through
         self._place = ""
 
     def first_input(self) -> Any:
@@ -344,8 +172,9 @@ class Supply:
         if not self._running:
             raise RuntimeError(f"{self.name}: batches flow inside the with block only.")
         epoch = "" if number is None else f" of epoch {number + 1}"
-        for batch in range(0 if self.exhausted else self.steps):
+        for batch in range(self._taken, 0 if self.exhausted else self.steps):
             item, error = self._crew.take()
+            self._taken += 1
             of_all = "" if self.steps == ENDLESS else f" of {self.steps}"
             self._place = f"batch {batch + 1}{of_all}{epoch}"
             if error is not None:
@@ -367,19 +196,63 @@ class Supply:
             Whether no other epoch follows: then no order is drawn, nothing read ahead.
         """
         self._crew.finish()
+        self._order, self._taken = None, 0
         self._source.end_epoch(last)
         if not last and not self.exhausted:
             self._begin()
 
     def _begin(self) -> None:
         self.steps = self._source.steps
-        self._order = self._source.order()
-        self._crew.begin(self._order)
+        if self._order is None:
+            self._order = self._source.order()
+        self._crew.begin(self._order[self._taken :])
+
+    @property
+    def has_numbers(self) -> bool:
+        """Return whether batches have numbers: the place among them is known."""
+        return isinstance(self._source, Numbered)
+
+    @property
+    def forgets(self) -> bool:
+        """Return whether `get_state` leaves out something about the batches to come."""
+        return not isinstance(self._source, Numbered) or self._source.forgets
+
+    def get_state(self) -> dict[str, Any]:
+        """Return which batches are to come, as far as they have numbers."""
+        if not self.has_numbers:
+            return {}
+        order = None if self._order is None else np.array(self._order, np.int64)
+        return {**self._source.get_state(), "order": order, "taken": self._taken}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """
+        Go on from what `get_state` returned; before the `with` block.
+
+        Raises
+        ------
+        ValueError
+            If the state is that of other batches.
+        """
+        source = self._source
+        if bool(state) != self.has_numbers:
+            raise ValueError(
+                f"{self.name}: a generator and a Sequence cannot stand in for each "
+                "other."
+            )
+        if isinstance(source, Stream):
+            return
+        source.set_state(state)
+        order, taken = state["order"], _whole_number(state["taken"], "taken", 0)
+        if order is not None:
+            order = indices(order, source.length)
+        if taken > (0 if order is None else len(order)):
+            raise ValueError(f"{self.name}: {taken} batches of an epoch are too many.")
+        self._order, self._taken = order, taken
 
     def _fail_or_end(self, error: BaseException, batch: int, epoch: str) -> None:
         """Raise the error of a worker with its place, or note that the data ended."""
         of_all = "" if self.steps == ENDLESS else f" of {self.steps}"
-        if isinstance(error, StopIteration) and isinstance(self._source, _Stream):
+        if isinstance(error, StopIteration) and isinstance(self._source, Stream):
             self.exhausted = True
             warnings.warn(
                 f"{self.name}: the generator ended after {batch}{of_all} "
@@ -445,9 +318,9 @@ def make_supply(
     if steps is not None:
         steps = _whole_number(steps, steps_name, 1)
     processes = bool(use_multiprocessing) and workers > 0
-    source: _Numbered | _Stream
+    source: Numbered | Stream
     if isinstance(generator, Sequence):
-        source = _Numbered(generator, steps, name, bool(shuffle), restart)
+        source = Numbered(generator, steps, name, bool(shuffle), restart)
         _warn_of_other_steps(source, name, steps_name, restart)
     else:
         iterator = _as_iterator(generator, name)
@@ -455,7 +328,7 @@ def make_supply(
         workers = min(workers, 1)
     if workers == 0:
         return Supply(source, NoCrew(source.fetch), name)
-    if processes and isinstance(source, _Numbered):
+    if processes and isinstance(source, Numbered):
         parcel = source.pack()
         crew: list[Worker] = [
             ProcessWorker(name, number, parcel) for number in range(1, workers + 1)
@@ -475,7 +348,7 @@ def _whole_number(value: Any, what: str, least: int) -> int:
 
 
 def _warn_of_other_steps(
-    source: _Numbered, name: str, steps_name: str, restart: bool
+    source: Numbered, name: str, steps_name: str, restart: bool
 ) -> None:
     if source.steps == source.length:
         return
@@ -532,7 +405,7 @@ def _make_stream(
     steps_name: str,
     workers: int,
     processes: bool,
-) -> _Stream:
+) -> Stream:
     """Refuse what only a Sequence can do."""
     if steps is None:
         raise ValueError(
@@ -552,4 +425,4 @@ def _make_stream(
             "so one reads it. Write a Sequence to use more.",
             stacklevel=5,
         )
-    return _Stream(iterator, steps)
+    return Stream(iterator, steps)

@@ -70,6 +70,8 @@ class ImageIterator(Sequence):
         How often `on_epoch_end` was called; the next batch is of this epoch.
     """
 
+    state_names = ("seed", "epoch", "_position")
+
     def __init__(
         self,
         n: int,
@@ -128,6 +130,11 @@ class ImageIterator(Sequence):
         """Let `next` start the present epoch again."""
         with self._lock:
             self._position = 0
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what `get_state` returned."""
+        super().set_state(state)
+        self._order = (-1, np.arange(self.n))
 
     def __iter__(self) -> Iterator[Any]:
         """Return the endless iterator."""

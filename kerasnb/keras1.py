@@ -155,6 +155,7 @@ class Sequential(sequential.Sequential):
     """
 
     only_launches = True
+    dialect = 1
     stops_within_epoch = False
     validation_data: Any = None
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from . import device, initializers
 from .renames import adopt
+from .state import Stateful
 
 Shape = tuple  # of int or None; axis 0 is the batch
 Shapes = Shape | list[Shape]  # where several arrays flow, their shapes are a list
@@ -98,7 +99,7 @@ class Weight:
         return f"<Weight {self.name} {self.value.shape} {self.value.dtype}>"
 
 
-class Layer:
+class Layer(Stateful):
     """
     Base class of all layers.
 
@@ -141,6 +142,8 @@ class Layer:
         Whether the input may be a list of arrays; shapes and masks are lists then too.
     takes_codes : bool
         Whether the input is whole numbers that `as_input` looks at one by one.
+    state_names : tuple of str
+        Attributes beside the weights that a saved model keeps, such as a random stream.
     """
 
     masking = "refuse"

@@ -67,7 +67,7 @@ class CSVLogger(Callback):
         If the folder does not exist or the separator is not one character.
     """
 
-    state_names = ("columns",)
+    state_names = ("columns", "written")
 
     def __init__(
         self, filename: str | os.PathLike, separator: str = ",", append: bool = False
@@ -80,6 +80,7 @@ class CSVLogger(Callback):
         self.separator = separator
         self.append = append
         self.columns: list[str] | None = None
+        self.written = 0  # bytes
         self._file: Any = None
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -87,15 +88,24 @@ class CSVLogger(Callback):
         check_folder(self.filename, "CSVLogger")
         goes_on = not self.starts_anew()
         has_header = False
-        if not goes_on:
+        if goes_on:
+            self._drop_later_lines()
+        else:
             self.columns = None
         if self.append or goes_on:
             has_header = self._read_header()
         mode = "a" if self.append or goes_on else "w"
         file = open(self.filename, mode, encoding="utf-8", newline="")
         self._file, self._writer = file, csv.writer(file, delimiter=self.separator)
+        self.written = os.fstat(file.fileno()).st_size
         self._needs_header = not has_header
         self._left_out: set[str] = set()
+
+    def _drop_later_lines(self) -> None:
+        """Cut off epochs that a killed training wrote and that will run again."""
+        if os.path.exists(self.filename):
+            if os.path.getsize(self.filename) > self.written:
+                os.truncate(self.filename, self.written)
 
     def _read_header(self) -> bool:
         """Tell whether the file has a first line; take the columns if they are ours."""
@@ -127,6 +137,7 @@ class CSVLogger(Callback):
         cells = [_cell(logs.get(name, "NA")) for name in self.columns]
         self._writer.writerow([epoch, *cells])
         self._file.flush()
+        self.written = os.fstat(self._file.fileno()).st_size
 
     def on_train_end(self, logs: Any = None) -> None:
         """Close the file."""

@@ -17,6 +17,7 @@ import numpy as np
 from . import losses
 from .device import ops
 from .losses import Loss, as_rows
+from .state import Stateful
 from .utils import lookup
 
 
@@ -201,12 +202,14 @@ class FunctionMetric(Metric):
         return self.function(y_true, y_pred)
 
 
-class StatefulMetric(Metric):
+class StatefulMetric(Metric, Stateful):
     """
     Base class of metrics that count over batches.
 
     One of your own needs a `name`, `reset_states`, which forgets, and `update`, which
     counts a batch in and returns the value of all batches since, as a float.
+    `state_names` lists the attributes it counts on, so that a training can go on in the
+    middle of an epoch.
     """
 
     stateful = True
@@ -230,6 +233,8 @@ class StatefulFunction(StatefulMetric):
 
     def __init__(self, function: Any) -> None:
         self.function = function
+        if hasattr(function, "get_state"):
+            self.state_names = ("function",)
         self.name = getattr(function, "name", type(function).__name__)
 
     def reset_states(self) -> None:
@@ -264,6 +269,7 @@ class Precision(StatefulMetric):
     """
 
     name = "precision"
+    state_names = ("right", "counted")
 
     def __init__(self, threshold: float = 0.5, name: str | None = None) -> None:
         self.threshold = threshold

@@ -336,7 +336,10 @@ class EarlyStopping(Monitor):
         The epoch whose weights are remembered, from 0.
     """
 
-    state_names = ("best", "wait", "best_value", "best_epoch", "best_weights")
+    state_names = (
+        "best", "wait", "best_value", "best_epoch", "best_weights", "stopped",
+        "stopped_epoch",
+    )  # fmt: skip
     grace = 0  # epochs without improvement that do not count; 1 in Keras 1
 
     def __init__(
@@ -364,6 +367,14 @@ class EarlyStopping(Monitor):
         self.best_value = self.worst
         self.best_epoch: int | None = None
         self.best_weights: list | None = None
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what `get_state` returned; weights must be those of the model."""
+        best, weights = state.get("best_weights"), getattr(self.model, "weights", None)
+        if best is not None and weights is not None:
+            for weight, value in zip(weights, best, strict=True):
+                weight.check(value)
+        super().set_state(state)
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Forget an earlier training."""

@@ -57,6 +57,7 @@ class Dropout(Layer):
         self.noise_shape = noise_shape and tuple(noise_shape)
         self.seed = seed
         self.generator = None if seed is None else random.Generator(seed)
+        self.state_names = () if seed is None else ("generator",)
         self.words = None
 
     def forward(self, x, training):

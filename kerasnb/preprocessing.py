@@ -367,6 +367,8 @@ class TimeseriesGenerator(Sequence):
             [2, 3]]), array([2, 3, 4]))
     """
 
+    state_names = ("rows",)
+
     def __init__(
         self,
         data: Any,

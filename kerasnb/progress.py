@@ -65,6 +65,14 @@ class RunningMeans:
             for name, (total, n) in self._sums.items()
         ]
 
+    def get_state(self) -> dict[str, list[float]]:
+        """Return the sums, to go on from."""
+        return {name: list(sums) for name, sums in self._sums.items()}
+
+    def set_state(self, state: dict[str, list[float]]) -> None:
+        """Go on from what `get_state` returned."""
+        self._sums = {k: [float(total), float(n)] for k, (total, n) in state.items()}
+
 
 def format_value(value: float) -> str:
     """
@@ -240,6 +248,15 @@ class Progbar:
         if self._drawn:
             write("\n", self.stream)
             self._drawn = 0
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what was counted, to go on from."""
+        return {"seen": self.seen, "means": self.means.get_state()}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what `get_state` returned; the clock starts anew."""
+        self.means.set_state(state["means"])
+        self.seen = state["seen"]
 
     def _draw(self, line: str, end: str = "") -> None:
         """Write over the old line, with blanks where the new one is shorter."""

@@ -106,6 +106,7 @@ class RNN(Composite):
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.masking = "pass" if self.return_sequences else "consume"
         self.states = None
+        self.state_names = ("states",) if self.stateful else ()
 
     @property
     def sublayers(self):

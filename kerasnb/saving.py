@@ -22,22 +22,31 @@ from .layer import reserve_name
 from .snapshot import (
     Named,
     Snapshot,
+    described,
     match_weights,
     plain_number,
+    restore_layers,
     restore_training,
     take_model,
     take_weights,
 )
+from .state import packed, unpacked
 from .utils import custom_object_scope, lookup
 from .version import __version__
 
 FORMAT = "kerasnb 1"
+PARTS = (
+    "layers", "model_config", "training_config", "optimizer_state", "layer_states",
+    "run",
+)  # fmt: skip
 KERAS_VERSION = "2.2.4"  # whose configurations ours follow
 OTHER_FORMATS = (".h5", ".hdf5", ".keras")
 
 
 class Saving:
     """What `Sequential` can do with files."""
+
+    dialect = 2  # 1 in the model of keras1.py
 
     def save(
         self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True
@@ -129,8 +138,7 @@ class Saving:
             For `json.dumps`, for example indent=2.
         """
         document = {
-            "class_name": type(self).__name__,
-            "config": self.get_config(),  # type: ignore[attr-defined]
+            **described(self),
             "keras_version": KERAS_VERSION,
             "backend": "kerasnb",
         }
@@ -210,7 +218,7 @@ def load_model(
             f"load_model: {path} holds weights only. Build the model and call "
             "model.load_weights."
         )
-    with custom_object_scope(custom_objects or {}):
+    with custom_object_scope(_old_metrics(snapshot), custom_objects or {}):
         model, matched = _rebuilt(path, snapshot)
         if compile and snapshot.training is None:
             warnings.warn(
@@ -225,12 +233,50 @@ def load_model(
     return model
 
 
+def _old_metrics(snapshot: Snapshot) -> dict[str, Any]:
+    """Return the metrics of Keras 1, for a model of that dialect."""
+    from . import keras1_defaults  # which stands on the layers
+
+    is_old = isinstance(snapshot.model, dict) and snapshot.model.get("dialect") == 1
+    return keras1_defaults.METRICS if is_old else {}
+
+
+def save_checkpoint(model: Any, filepath: Any, run: dict[str, Any]) -> None:
+    """Save a whole model and where its training is: see `resume.py`."""
+    snapshot = take_model(model, include_optimizer=True)
+    snapshot.run = run
+    _write(filepath, snapshot)
+
+
+def read_checkpoint(filepath: Any) -> Snapshot:
+    """
+    Return what `save_checkpoint` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, or does not tell of a training under way.
+    OSError
+        If the file cannot be read.
+    """
+    snapshot = _read(filepath)
+    if not isinstance(snapshot.run, dict) or snapshot.training is None:
+        raise ValueError(
+            f"{os.fspath(filepath)} holds a model, but not where its training is. Pass "
+            "a file that BackupAndRestore wrote, or call load_model."
+        )
+    return snapshot
+
+
 def _rebuilt(path: str, snapshot: Snapshot) -> tuple[Any, list]:
     """Return the model with blank weights, and what is to be copied into which."""
-    numbers = sum(a.size for arrays in snapshot.layers.values() for _, a in arrays)
+    sizes = {id(a): a.size for named in snapshot.layers.values() for _, a in named}
+    numbers = sum(sizes.values())  # an array counts once, however often it is named
     try:
         with left_blank(numbers):
             model = model_from_config(snapshot.model)
+        if snapshot.layer_states:
+            restore_layers(model, snapshot.layer_states)
         return model, match_weights(model, snapshot.layers)
     except Exception as error:  # a class can refuse a forged configuration in any way
         raise ValueError(
@@ -309,7 +355,7 @@ def model_from_config(
     ValueError
         If it is something else, or names an unknown class.
     """
-    from .sequential import Sequential  # which stands on this module
+    from . import keras1, sequential  # which stand on this module
 
     if isinstance(config, list):
         raise TypeError(
@@ -322,7 +368,9 @@ def model_from_config(
             f"{config!r:.80}. Sequential.from_config takes what get_config returned."
         )
     with custom_object_scope(custom_objects or {}):
-        made = lookup(config["class_name"], {"Sequential": Sequential}, "model")
+        home = keras1 if config.get("dialect") == 1 else sequential
+        known = {"Sequential": home.Sequential}
+        made = lookup(config["class_name"], known, "model")
         model = made.from_config(config["config"])
     for layer in model.walk():
         reserve_name(layer.name)
@@ -387,6 +435,9 @@ def _write(path: str, snapshot: Snapshot) -> None:
             arrays[names[-1]] = array
         return names
 
+    def put_state(array: np.ndarray) -> str:
+        return put([(str(len(arrays)), array)], "state/")[0]
+
     layers = {layer: put(named) for layer, named in snapshot.layers.items()}
     state = {
         name: put(value, f"optimizer/{name}/") if isinstance(value, list) else value
@@ -399,6 +450,10 @@ def _write(path: str, snapshot: Snapshot) -> None:
     }
     if snapshot.model is not None:
         metadata["model_config"] = json.dumps(snapshot.model)
+    for name in ("layer_states", "run"):
+        value = getattr(snapshot, name)
+        if value:
+            metadata[name] = json.dumps(packed(value, put_state, name))
     if snapshot.training is not None:
         metadata["training_config"] = json.dumps(snapshot.training)
         metadata["optimizer_state"] = json.dumps(state)
@@ -422,16 +477,15 @@ def _read(path: str) -> Snapshot:
         return [(name, arrays[name]) for name in names]
 
     try:
-        parts = {
-            name: json.loads(metadata.get(name, "null"))
-            for name in ("layers", "model_config", "training_config", "optimizer_state")
-        }
+        parts = {name: json.loads(metadata.get(name, "null")) for name in PARTS}
         state = parts["optimizer_state"] or {}
         return Snapshot(
             {layer: take(names) for layer, names in parts["layers"].items()},
             parts["model_config"],
             parts["training_config"],
             {k: take(v) if isinstance(v, list) else v for k, v in state.items()},
+            unpacked(parts["layer_states"] or [], arrays),
+            unpacked(parts["run"], arrays),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedFile(path, f"its parts do not fit together ({error})") from error

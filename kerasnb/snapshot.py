@@ -45,12 +45,18 @@ class Snapshot:
         The arguments of `compile`, as plain values.
     state : dict
         Of the optimizer: name -> number, or list of (weight name, array) for a slot.
+    layer_states : list of dict
+        What the layers that have `state_names` keep beside their weights.
+    run : dict, optional
+        Where a training under way is; see `resume.py`.
     """
 
     layers: dict[str, Named]
     model: dict[str, Any] | None = None
     training: dict[str, Any] | None = None
     state: dict[str, Any] = dataclasses.field(default_factory=dict)
+    layer_states: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    run: dict[str, Any] | None = None
 
 
 # ---------------------------------------------------------------- from a model
@@ -69,12 +75,17 @@ def take_weights(model: Any) -> Snapshot:
 def take_model(model: Any, include_optimizer: bool) -> Snapshot:
     """Return a snapshot of the whole model."""
     snapshot = take_weights(model)
-    snapshot.model = as_plain(
-        {"class_name": type(model).__name__, "config": model.get_config()}
-    )
+    snapshot.model = as_plain(described(model))
+    snapshot.layer_states = take_layers(model)
     if include_optimizer:
         take_training(model, snapshot)
     return snapshot
+
+
+def described(model: Any) -> dict[str, Any]:
+    """Return what `model_from_config` makes the model of."""
+    entry = {"class_name": type(model).__name__, "config": model.get_config()}
+    return {**entry, "dialect": 1} if model.dialect == 1 else entry
 
 
 def take_training(model: Any, snapshot: Snapshot) -> None:
@@ -91,6 +102,15 @@ def take_training(model: Any, snapshot: Snapshot) -> None:
         }
     )
     snapshot.state = _optimizer_state(model)
+
+
+def take_layers(model: Any) -> list[dict[str, Any]]:
+    """Return what layers keep beside their weights."""
+    return [layer.get_state() for layer in _with_state(model)]
+
+
+def _with_state(model: Any) -> list[Layer]:
+    return [layer for layer in model.walk() if layer.state_names]
 
 
 def as_plain(value: Any) -> Any:
@@ -279,25 +299,58 @@ def restore_training(model: Any, snapshot: Snapshot) -> None:
     """
     training = snapshot.training or {}
     optimizer = optimizers.get(training["optimizer_config"])
+    weighted = _revived(training["weighted_metrics"], metrics.get)
     model.compile(
         optimizer,
         loss=_revived(training["loss"], losses.get),
         metrics=_revived(training["metrics"], metrics.get),
-        weighted_metrics=_revived(training["weighted_metrics"], metrics.get),
         loss_weights=training["loss_weights"],
         sample_weight_mode=training["sample_weight_mode"],
+        **({"weighted_metrics": weighted} if weighted else {}),  # not in Keras 1
     )
     try:
-        state = {
-            name: _flat(optimizer, value) if name in optimizer.slots else value
-            for name, value in snapshot.state.items()
-        }
-        optimizer.set_state(state)
+        restore_optimizer(optimizer, snapshot.state)
     except ValueError as error:
         warnings.warn(
             f"The state of the optimizer does not fit, so it starts anew: {error}",
             stacklevel=4,
         )
+
+
+def restore_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
+    """
+    Put an optimizer where it was.
+
+    Raises
+    ------
+    ValueError
+        If the state does not fit.
+    """
+    optimizer.set_state(
+        {
+            name: _flat(optimizer, value) if name in optimizer.slots else value
+            for name, value in state.items()
+        }
+    )
+
+
+def restore_layers(model: Any, states: list[dict[str, Any]]) -> None:
+    """
+    Put back what layers keep beside their weights.
+
+    Raises
+    ------
+    ValueError
+        If the states are those of another model.
+    """
+    layers = _with_state(model)
+    if len(layers) != len(states):
+        raise ValueError(
+            f"There are states of {len(states)} layers, and {len(layers)} layers have "
+            f"one ({_listed(layer.name for layer in layers)})."
+        )
+    for layer, state in zip(layers, states):
+        layer.set_state(state)
 
 
 def _revived(value: Any, get: Callable[[Any], Any]) -> Any:

@@ -27,6 +27,7 @@ from .evaluation import (
 from .feeds import ArrayFeed, Feed, GeneratorFeed, feed_of, split_validation
 from .generators import is_generator, make_supply
 from .renames import bilingual_method
+from .resume import BackupAndRestore, Run
 from .utils import positive_integer, whole_number
 
 
@@ -277,6 +278,7 @@ class Training(Evaluation):
             mode = "samples" if params.get("steps") is None else "steps"
             listed.append(callbacks_module.ProgbarLogger(mode, stateful))
         listed += [*_as_callbacks(callbacks), history]
+        listed.sort(key=lambda one: isinstance(one, BackupAndRestore))  # these go last
         told = callbacks_module.CallbackList(listed, self, params)
         self.history = history
         arrays = held_out.data if isinstance(held_out, ArrayFeed) else held_out
@@ -289,37 +291,43 @@ class Training(Evaluation):
         """Run all epochs; whatever ends them, the callbacks hear of the end."""
         self._recordings = {}
         validation = held_out if isinstance(held_out, Feed) else Feed()
+        run = Run(self, told, feed, validation, epochs)
+        run.restore(with_feeds=True)
         try:
             told.on_train_begin()
             self.stop_training = False
-            with _InterruptFlag() as interrupt, feed, validation:
-                for epoch in epochs:
+            run.restore()
+            with _InterruptFlag() as run.interrupt, feed, validation:
+                for epoch in run.epochs:
                     self._objective.reset_states()
                     told.on_epoch_begin(epoch)
-                    finished = self._run_epoch(told, feed, epoch, epochs, interrupt)
+                    run.begin_epoch()
+                    finished = self._run_epoch(run, epoch)
                     logs = {}
-                    if held_out is not None and finished and not interrupt.seen:
+                    if held_out is not None and finished and not run.interrupt.seen:
                         values = self._validate(held_out, feed, epoch == epochs[-1])
                         names = ("val_" + name for name in self.logged_names)
                         logs.update(zip(names, values))
-                    if interrupt.seen:
+                    if run.interrupt.seen:
                         self.stop_training = True
                     told.on_epoch_end(epoch, logs)
-                    self.history.interrupted = interrupt.seen
-                    if self.stop_training or interrupt.seen or feed.exhausted:
+                    self.history.interrupted = run.interrupt.seen
+                    if self.stop_training or run.interrupt.seen or feed.exhausted:
                         break
         finally:
             self._recordings, self._batch = {}, None
             told.on_train_end()
+        run.end()
 
-    def _run_epoch(self, told, feed, epoch, epochs, interrupt):
+    def _run_epoch(self, run, epoch):
         """Train on the batches of one epoch; return whether validation is to follow."""
-        names = self.logged_names
+        told, feed, names = run.told, run.feed, self.logged_names
         replays = self._replays and feed.replays and not told.watches_batches
         if told.others:  # which may have changed what was recorded
             self._recordings = {}
-        batch = -1
-        for batch, size in enumerate(feed.epoch(epoch, last=epoch == epochs[-1])):
+        first, run.batch = run.batch, 0
+        batches = feed.epoch(epoch, last=epoch == run.epochs[-1])
+        for batch, size in enumerate(batches, first):
             logs = {"batch": batch, "size": size}
             told.on_batch_begin(batch, logs)
             if replays:
@@ -329,7 +337,7 @@ class Training(Evaluation):
             logs.update(zip(names, values))
             told.on_batch_end(batch, logs)
             stopped = self.stop_training and self.stops_within_epoch
-            if stopped or interrupt.seen:
+            if stopped or run.interrupt.seen:
                 return feed.validates_after_stop(batch + 1)
         return True
 

@@ -24,7 +24,15 @@ def check_scale(names):
     assert names["check_layer"](names["Scale"](), (3,))
 
 
-CHECKS = [show_curves, show_two_outputs, check_scale]
+def show_backup(names):
+    assert names["model"].history.epoch and not pathlib.Path("run.knb").exists()
+
+
+def show_state(names):
+    assert names["BestOfThree"]().get_state() == {"losses": None}
+
+
+CHECKS = [show_curves, show_two_outputs, show_backup, show_state, check_scale]
 
 
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="thirty epochs, step by step")

@@ -1,11 +1,11 @@
 """
 Vector registers as a Numba type: the words that the fastest kernels are written in.
 
-`load`, `store`, `broadcast`, `zero`, `fma` and `at_least` each become one machine instruction on
-one vector register of the host: 4, 8 or 16 float32, or half as many float64;
-`load_one` and `store_one` move a single number. With NUMBA_DISABLE_JIT=1 a register is
-a short NumPy array, so that a kernel can still be stepped through in a debugger. Read
-next: `tile.py`, which multiplies matrices with these words.
+`load`, `store`, `broadcast`, `zero`, `fma`, `at_least` and `prefetch` each become one
+machine instruction, on one vector register of the host: 4, 8 or 16 float32, or half as
+many float64; `load_one` and `store_one` move a single number. With NUMBA_DISABLE_JIT=1
+a register is a short NumPy array, so that a kernel can still be stepped through in a
+debugger. Read next: `tile.py`, which multiplies matrices with these words.
 """
 
 import llvmlite.binding as llvm

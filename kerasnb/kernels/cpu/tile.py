@@ -96,7 +96,8 @@ def tile(
 @inner(inlined=True)
 def tile_of_four(c, cp, c_row, start, sp, s_row, a, a0, a1, a2, a3, a_step, b, bp, K):
     """
-    c[cp + i c_row + j] = start[sp + i s_row + j] + sum_k a[ai + k a_step] b[bp + k w + j]
+    c[cp + i c_row + j] = start[sp + i s_row + j]
+        + sum_k a[ai + k a_step] b[bp + k w + j]
 
     i < 4    j < w = 2 registers    k < K    all arrays flat
     A lower tile, for what six rows would leave over: still enough sums to keep the

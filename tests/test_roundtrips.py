@@ -1,0 +1,378 @@
+"""Whatever a model is made of comes back from a file with the arguments it was given"""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import kerasnb
+from kerasnb import Sequential, constraints, initializers, layers, load_model
+
+from kerasnb import optimizers, regularizers  # isort: skip
+
+part = st.floats(0.1, 0.9)
+size = st.integers(1, 3)
+flag = st.booleans()
+seed = st.none() | st.integers(0, 2**63 - 1)
+activation = st.sampled_from([None, "relu", "tanh", "softmax", "elu", "hard_sigmoid"])
+bounded = st.sampled_from(["tanh", "softmax", "hard_sigmoid"])
+padding = st.sampled_from(["valid", "same"])
+
+
+def made(make, **arguments):
+    """Return a strategy: what `make` makes of drawn arguments."""
+    return st.builds(lambda **drawn: make(**drawn), **arguments)
+
+
+def sizes(axes, least=1, most=3):
+    return st.tuples(*[st.integers(least, most)] * axes)
+
+
+INITIALIZERS = {
+    "Zeros": made(initializers.Zeros),
+    "Ones": made(initializers.Ones),
+    "Constant": made(initializers.Constant, value=st.floats(-2, 2)),
+    "RandomNormal": made(initializers.RandomNormal, mean=part, stddev=part, seed=seed),
+    "RandomUniform": made(
+        initializers.RandomUniform, minval=st.floats(-1, 0), maxval=part, seed=seed
+    ),
+    "TruncatedNormal": made(initializers.TruncatedNormal, stddev=part, seed=seed),
+    "VarianceScaling": made(
+        initializers.VarianceScaling,
+        scale=part,
+        mode=st.sampled_from(["fan_in", "fan_out", "fan_avg"]),
+        distribution=st.sampled_from(["normal", "uniform"]),
+        seed=seed,
+    ),
+    "Orthogonal": made(initializers.Orthogonal, gain=part, seed=seed),
+    "Identity": made(initializers.Identity, gain=part),
+}
+REGULARIZERS = {
+    "L1L2": made(regularizers.L1L2, l1=part, l2=part),
+    "EigenvalueRegularizer": made(regularizers.EigenvalueRegularizer, k=part),
+}
+CONSTRAINTS = {
+    "MaxNorm": made(constraints.MaxNorm, max_value=part, axis=st.integers(0, 1)),
+    "NonNeg": made(constraints.NonNeg),
+    "UnitNorm": made(constraints.UnitNorm, axis=st.integers(0, 1)),
+    "MinMaxNorm": made(
+        constraints.MinMaxNorm,
+        min_value=st.floats(0, 0.1),
+        max_value=part,
+        rate=part,
+        axis=st.integers(0, 1),
+    ),
+}
+clipping = {"clipnorm": st.none() | part, "clipvalue": st.none() | part}
+common = {"lr": part, "decay": part, **clipping}
+OPTIMIZERS = {
+    "SGD": made(optimizers.SGD, momentum=part, nesterov=flag, **common),
+    "RMSprop": made(optimizers.RMSprop, rho=part, epsilon=part, **common),
+    "Adagrad": made(optimizers.Adagrad, epsilon=part, **common),
+    "Adadelta": made(optimizers.Adadelta, rho=part, epsilon=part, **common),
+    "Adam": made(optimizers.Adam, beta_1=part, beta_2=part, amsgrad=flag, **common),
+    "Adamax": made(optimizers.Adamax, beta_1=part, beta_2=part, **common),
+    "Nadam": made(optimizers.Nadam, lr=part, schedule_decay=part, **clipping),
+}
+
+any_initializer = st.one_of(INITIALIZERS["RandomNormal"], INITIALIZERS["Constant"])
+any_regularizer = st.none() | REGULARIZERS["L1L2"]
+any_constraint = st.none() | CONSTRAINTS["NonNeg"] | CONSTRAINTS["MaxNorm"]
+
+
+def kernel(word="kernel", bias=True):
+    """Return what layers with a kernel have in common."""
+    drawn = {
+        f"{word}_initializer": any_initializer,
+        f"{word}_regularizer": any_regularizer,
+        f"{word}_constraint": any_constraint,
+    }
+    if bias:
+        drawn |= {"use_bias": flag, "bias_initializer": any_initializer}
+        drawn |= {"bias_regularizer": any_regularizer, "activation": activation}
+    return drawn
+
+
+def window(axes, word="pool_size"):
+    drawn = {word: sizes(axes), "strides": st.none() | sizes(axes), "padding": padding}
+    return {"data_format": st.sampled_from(["channels_last"]), **drawn}
+
+
+def convolution(axes, **more):
+    drawn = {"filters": size, "kernel_size": sizes(axes), "strides": sizes(axes, 1, 2)}
+    return {**drawn, "padding": padding, **kernel(), **more}
+
+
+def separable(axes):
+    drawn = {
+        name: strategy
+        for name, strategy in convolution(axes).items()
+        if not name.startswith("kernel_") or name == "kernel_size"
+    }
+    words = kernel("depthwise", bias=False) | kernel("pointwise", bias=False)
+    strides = st.integers(1, 2)  # one number: both axes move alike
+    return {**drawn, **words, "strides": strides, "depth_multiplier": size}
+
+
+def joined(make, count=2, **arguments):
+    """Return a strategy for a layer that joins branches."""
+
+    def join(**drawn):
+        branches = [layers.Dense(3, input_shape=(4,)) for _ in range(count)]
+        return make(branches, **drawn)
+
+    return made(join, **arguments)
+
+
+def recurrent(**more):
+    """Return what the recurrent layers have in common: a cell's words and a loop's."""
+    words = kernel() | kernel("recurrent", bias=False) | {"units": size}
+    words["activation"] = bounded
+    loop = {"return_sequences": flag, "go_backwards": flag, "unroll": flag}
+    drops = {"dropout": part, "recurrent_dropout": part, "implementation": st.just(2)}
+    return {**words, **loop, **drops, **more}
+
+
+def without(drawn, *names):
+    """Return the strategies but for some."""
+    return {name: drawn[name] for name in drawn if name not in names}
+
+
+FLAT, SERIES, IMAGE, VOLUME = (6,), (8, 3), (8, 7, 3), (6, 5, 4, 2)
+SHAPES = {1: SERIES, 2: IMAGE, 3: VOLUME}
+
+
+def per_axes(name, axes, **arguments):
+    """Return one case for each number of axes, as Name1D, Name2D, ..."""
+    return {
+        f"{name}{n}D": (SHAPES[n], {k: v(n) for k, v in arguments.items()})
+        for n in axes
+    }
+
+
+CASES = {
+    "Dense": (
+        FLAT,
+        {"units": size, "activity_regularizer": any_regularizer, **kernel()},
+    ),
+    "Activation": (FLAT, {"activation": activation}),
+    "Dropout": (FLAT, {"rate": part, "seed": seed, "noise_shape": st.none()}),
+    "Flatten": (IMAGE, {}),
+    "Reshape": (FLAT, {"target_shape": st.sampled_from([(2, 3), (-1, 2), (6, 1)])}),
+    "Permute": (IMAGE, {"dims": st.permutations((1, 2, 3)).map(tuple)}),
+    "RepeatVector": (FLAT, {"n": size}),
+    "ActivityRegularization": (FLAT, {"l1": part, "l2": part}),
+    "Masking": (SERIES, {"mask_value": part}),
+    "Conv1D": (SERIES, {**convolution(1), "padding": padding | st.just("causal")}),
+    "Conv2D": (IMAGE, convolution(2)),
+    "Conv3D": (VOLUME, convolution(3)),
+    "SeparableConv1D": (SERIES, separable(1)),
+    "SeparableConv2D": (IMAGE, separable(2)),
+    "DepthwiseConv2D": (IMAGE, {"kernel_size": sizes(2), "depth_multiplier": size}),
+    "Conv2DTranspose": (IMAGE, convolution(2)),
+    "Conv3DTranspose": (VOLUME, convolution(3)),
+    "LocallyConnected1D": (SERIES, {**convolution(1), "padding": st.just("valid")}),
+    "LocallyConnected2D": (IMAGE, {**convolution(2), "padding": st.just("valid")}),
+    "TimeDistributed": (SERIES, {"layer": made(layers.Dense, units=size, **kernel())}),
+    "Highway": (FLAT, {"activation": activation}),
+    "MaxoutDense": (FLAT, {"units": size, "nb_feature": size}),
+    "BatchNormalization": (
+        IMAGE,
+        {
+            "axis": st.sampled_from([-1, 1, 2]),
+            "momentum": part,
+            "epsilon": part,
+            "center": flag,
+            "scale": flag,
+            "moving_mean_initializer": any_initializer,
+        },
+    ),
+    "Embedding": (
+        SERIES[:1],
+        {
+            "input_dim": st.integers(9, 12),
+            "output_dim": size,
+            "mask_zero": flag,
+            "embeddings_initializer": any_initializer,
+        },
+    ),
+    "GaussianNoise": (FLAT, {"stddev": part}),
+    "GaussianDropout": (FLAT, {"rate": part}),
+    "AlphaDropout": (FLAT, {"rate": part, "seed": seed}),
+    "LeakyReLU": (FLAT, {"alpha": part}),
+    "PReLU": (IMAGE, {"shared_axes": st.sampled_from([None, [1], [1, 2]])}),
+    "ELU": (FLAT, {"alpha": part}),
+    "ThresholdedReLU": (FLAT, {"theta": part}),
+    "Softmax": (IMAGE, {"axis": st.sampled_from([-1, 1, 2])}),
+    "ReLU": (FLAT, {"max_value": st.none() | part, "negative_slope": part}),
+    "ParametricSoftplus": (FLAT, {}),
+    "SReLU": (FLAT, {}),
+    "ZeroPadding1D": (SERIES, {"padding": size}),
+    "ZeroPadding2D": (IMAGE, {"padding": st.tuples(sizes(2), sizes(2))}),
+    "ZeroPadding3D": (VOLUME, {"padding": sizes(3)}),
+    "Cropping1D": (SERIES, {"cropping": sizes(2)}),
+    "Cropping2D": (IMAGE, {"cropping": st.tuples(sizes(2), sizes(2))}),
+    "Cropping3D": (VOLUME, {"cropping": sizes(3, 0, 1)}),
+    "UpSampling1D": (SERIES, {"size": size}),
+    "UpSampling2D": (
+        IMAGE,
+        {"size": sizes(2), "interpolation": st.sampled_from(["nearest", "bilinear"])},
+    ),
+    "UpSampling3D": (VOLUME, {"size": sizes(3)}),
+    **per_axes("SpatialDropout", (1, 2, 3), rate=lambda n: part),
+}
+for axes, shape in SHAPES.items():
+    for kind in ("Max", "Average"):
+        CASES[f"{kind}Pooling{axes}D"] = shape, window(axes)
+        CASES[f"Global{kind}Pooling{axes}D"] = shape, {}
+JOINED = {
+    "Merge": joined(
+        layers.Merge, mode=st.sampled_from(["sum", "concat", "max", "cos"])
+    ),
+    "Add": joined(layers.Add, 3),
+    "Subtract": joined(layers.Subtract),
+    "Multiply": joined(layers.Multiply, 3),
+    "Average": joined(layers.Average, 3),
+    "Maximum": joined(layers.Maximum, 3),
+    "Concatenate": joined(layers.Concatenate, axis=st.sampled_from([-1, 1])),
+    "Dot": joined(layers.Dot, axes=st.just(1), normalize=flag),
+}
+loop = without(recurrent(), *kernel(), *kernel("recurrent"), "units", "dropout")
+loop = without(loop, "recurrent_dropout", "implementation")
+gates = {"recurrent_activation": bounded, "stateful": flag}
+CUDNN = "use_bias", "activation", "unroll", "dropout", "recurrent_dropout"
+cells = {
+    "SimpleRNNCell": without(recurrent(), *loop, "implementation"),
+    "GRUCell": without(recurrent(reset_after=flag), *loop),
+    "LSTMCell": without(recurrent(unit_forget_bias=flag), *loop),
+}
+cell = st.one_of([made(getattr(layers, name), **cells[name]) for name in cells])
+CASES |= {
+    "SimpleRNN": (SERIES, without(recurrent(stateful=flag), "implementation")),
+    "GRU": (SERIES, recurrent(reset_after=flag, **gates)),
+    "LSTM": (SERIES, recurrent(unit_forget_bias=flag, **gates)),
+    "CuDNNGRU": (SERIES, without(recurrent(), *CUDNN, "implementation")),
+    "CuDNNLSTM": (SERIES, without(recurrent(), *CUDNN, "implementation")),
+    "RNN": (SERIES, {"cell": cell | st.lists(cell, min_size=1, max_size=2), **loop}),
+    "Bidirectional": (
+        SERIES,
+        {
+            "layer": made(layers.LSTM, units=size, return_sequences=flag),
+            "merge_mode": st.sampled_from(["concat", "sum", "mul", "ave"]),
+        },
+    ),
+}
+NO_LAYERS = {"Layer", "Weight", "Input", "Cell", "StackedRNNCells", *cells}
+ELSEWHERE = {"InputLayer", "Fork"}  # see below
+OTHER_NAMES = {"TimeDistributedDense"}  # makes a Dense
+
+
+def drawn_layer(name):
+    """Return a strategy for a layer that is the first of a model."""
+    if name in JOINED:
+        return JOINED[name]
+    shape, arguments = CASES[name]
+    return made(getattr(layers, name), input_shape=st.just(shape), **arguments)
+
+
+def assert_comes_back(model, path, custom=None):
+    """Configuration, weights and predictions are the same."""
+    model.save(path)
+    loaded = load_model(path, custom, compile=model.optimizer is not None)
+    assert loaded.get_config() == model.get_config()
+    rng = np.random.default_rng(0)
+    shapes = model.input_shape
+    shapes = shapes if isinstance(shapes, list) else [shapes]
+    x = [rng.integers(1, 9, (2, *shape[1:])).astype("f") for shape in shapes]
+    x = x if len(x) > 1 else x[0]
+    for mine, theirs in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    np.testing.assert_equal(loaded.predict(x), model.predict(x))
+    return loaded
+
+
+# ---- laws -------------------------------------------------------------------------
+
+
+def test_every_layer_has_a_case():
+    """A new layer must join this file."""
+    known = set(CASES) | set(JOINED) | NO_LAYERS | ELSEWHERE | OTHER_NAMES
+    aliases = {name for name in layers.__all__ if vars(layers)[name].__name__ != name}
+    assert known == set(layers.__all__) - aliases
+
+
+@pytest.mark.parametrize("name", sorted({*CASES, *JOINED}))
+@settings(max_examples=4)
+@given(st.data())
+def test_every_layer_comes_back(tmp_path_factory, name, data):
+    """With whatever arguments, in both precisions, trainable or not."""
+    kerasnb.set_floatx(data.draw(st.sampled_from(["float32", "float64"])))
+    layer = data.draw(drawn_layer(name))
+    layer.trainable = data.draw(flag)
+    model = Sequential([layer])
+    kerasnb.set_floatx("float32")
+    loaded = assert_comes_back(model, tmp_path_factory.getbasetemp() / "layer.knb")
+    assert type(loaded.layers[0]) is type(layer)
+    np.testing.assert_equal(loaded.layers[0].get_state(), layer.get_state())
+
+
+def test_a_fork_comes_back(tmp_path):
+    """Heads of several kinds, one of them a model."""
+    heads = [layers.Dense(2, name="a"), Sequential([layers.Dense(1)], name="b")]
+    model = Sequential([layers.InputLayer((4,)), layers.Fork(heads)])
+    assert_comes_back(model, tmp_path / "fork.knb")
+
+
+PIECES = {
+    "kernel_initializer": (INITIALIZERS, initializers),
+    "kernel_regularizer": (REGULARIZERS, regularizers),
+    "kernel_constraint": (CONSTRAINTS, constraints),
+}
+
+
+@pytest.mark.parametrize("word", PIECES)
+@settings(max_examples=4)
+@given(st.data())
+def test_every_piece_of_a_layer_comes_back(tmp_path_factory, word, data):
+    """Initializers, regularizers and constraints keep their arguments."""
+    cases, module = PIECES[word]
+    for name, strategy in cases.items():
+        piece = data.draw(strategy)
+        layer = layers.Dense(3, input_shape=(3,), **{word: piece})
+        path = tmp_path_factory.getbasetemp() / "piece.knb"
+        loaded = assert_comes_back(Sequential([layer]), path)
+        again = getattr(loaded.layers[0], word)
+        assert type(again) is type(piece) and type(piece).__name__ == name
+        assert again.get_config() == piece.get_config()
+
+
+@pytest.mark.parametrize("word", PIECES)
+def test_every_piece_has_a_case(word):
+    """A new one must join this file; functions such as l2 make one of the classes."""
+    cases, module = PIECES[word]
+    table = getattr(module, word.removeprefix("kernel_").upper() + "S")
+    assert {kind.__name__ for kind in table.values() if isinstance(kind, type)} == {
+        *cases
+    }
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@settings(max_examples=4)
+@given(st.data())
+def test_every_optimizer_comes_back(tmp_path_factory, name, data):
+    """Its arguments and its memory of two updates."""
+    model = Sequential([layers.Dense(3, input_shape=(4,)), layers.Dense(1)])
+    model.compile(data.draw(OPTIMIZERS[name]), "mse")
+    for _ in range(2):
+        model.train_on_batch(np.ones((2, 4)), np.ones((2, 1)))
+    path = tmp_path_factory.getbasetemp() / "optimizer.knb"
+    loaded = assert_comes_back(model, path).optimizer
+    assert type(loaded) is type(model.optimizer)
+    assert loaded.get_config() == model.optimizer.get_config()
+    np.testing.assert_equal(loaded.get_state(), model.optimizer.get_state())
+
+
+def test_every_optimizer_has_a_case():
+    """A new optimizer must join this file."""
+    known = {kind.__name__ for kind in optimizers.OPTIMIZERS.values()}
+    assert known == set(OPTIMIZERS)
