@@ -51,7 +51,7 @@ class Activation(Layer):
 
     def backward(self, dy):
         """Return f'(x) dy."""
-        dx = self.buffer("dx", dy.shape)
+        dx = self.over(dy, "dx")
         self.activation.backward(dx, dy, self.x, self.y)
         return dx
 

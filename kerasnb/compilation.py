@@ -172,6 +172,7 @@ class Compiled(Layer):
                     stacklevel=4 if call.startswith("fit") else 3,
                 )
             self._bind()
+        self.owns_dy = True  # the loss's own array, which the next step fills anew
         self.needs_dx = False
 
     def _has_penalties(self):

@@ -115,7 +115,7 @@ class Windowed(Spatial):
         """Fill the gradients of the weights, return dx."""
         dz = dy
         if not self.activation.is_linear:
-            dz = self.buffer("dz", dy.shape)
+            dz = self.over(dy, "dz")
             self.activation.backward(dz, dy, self.z, self.y)
         dz = self.enter(dz, "dz")
         dx = self.buffer("dx", self.x.shape) if self.needs_dx else None

@@ -130,6 +130,9 @@ class Layer(Stateful):
         The mask (N, T) that came with the input of the latest `forward`.
     needs_dx : bool
         False when nobody reads what `backward` returns: it need not be computed.
+    owns_dy : bool
+        True when nobody else reads what `backward` is given: it may be overwritten. So
+        it is in the layers of a compiled model, which pass gradients along.
     frozen : bool
         True when a model around the layer has `trainable=False`.
     activity_regularizer : Regularizer or None
@@ -149,7 +152,7 @@ class Layer(Stateful):
     masking = "refuse"
     stateful = False
     takes_several = takes_codes = False
-    frozen = False
+    frozen = owns_dy = False
 
     def __init_subclass__(cls, **kwargs):
         """Let the constructor understand the words of Keras 1 too."""
@@ -391,6 +394,10 @@ class Layer(Stateful):
         """Return the layer's array of this name and shape, with any contents."""
         view = self._views.get((name, shape))
         return self._new_view(name, shape, dtype) if view is None else view
+
+    def over(self, dy: np.ndarray, name: str) -> np.ndarray:
+        """Return where a gradient may go that is computed from dy: over it, or beside."""
+        return dy if self.owns_dy else self.buffer(name, dy.shape)
 
     def _new_view(self, name, shape, dtype):
         size = math.prod(shape)

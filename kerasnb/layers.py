@@ -297,7 +297,7 @@ class Dense(Layer):
         """Fill dW and db, return dx."""
         dz = dy
         if not self.activation.is_linear:
-            dz = self.dz
+            dz = self.over(dy, "dz")
             self.activation.backward(dz, dy, self.z, self.y)
         if dz.ndim != 2:
             dz = _rows(dz)
@@ -318,8 +318,6 @@ class Dense(Layer):
         self.x_shape = x_shape
         self.y = self.z = self.buffer("z", shape)
         self.db = self.buffer("db", (self.units,))
-        if not self.activation.is_linear:
-            self.dz = self.buffer("dz", shape)
         if self.activation.needs_z:
             self.y = self.buffer("y", shape)
 

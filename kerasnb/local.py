@@ -134,7 +134,7 @@ class LocallyConnected(Spatial):
         """Fill dW and db, return dx."""
         dz = dy
         if not self.activation.is_linear:
-            dz = self.buffer("dz", dy.shape)
+            dz = self.over(dy, "dz")
             self.activation.backward(dz, dy, self.z, self.y)
         dz = self._as_image(self.enter(dz, "dz"))
         if self.W.grad is not None:

@@ -78,7 +78,7 @@ class Dropout(Layer):
         """Return dy m: the words that `forward` drew decide m again."""
         if self.words is None:
             return dy
-        dx = self.buffer("dx", dy.shape)
+        dx = self.over(dy, "dx")
         ops.dropout_apply(dx, dy, self.words, self.rate)
         return dx
 

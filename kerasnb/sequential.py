@@ -97,7 +97,7 @@ class Sequential(Training, Saving, Copying, Stack):
             self.dtype = layer.dtype
         self._stack.append(layer)
         self._objective = None
-        self.needs_dx = True
+        self.owns_dy, self.needs_dx = False, True
 
     def pop(self) -> None:
         """Take the top layer off the stack; with none left, raise a TypeError."""
@@ -105,7 +105,7 @@ class Sequential(Training, Saving, Copying, Stack):
             raise TypeError(f"pop: there are no layers in {self.name}.")
         self._stack.pop()
         self._objective = None
-        self.needs_dx = True
+        self.owns_dy, self.needs_dx = False, True
         if not self.layers:
             self.built = bool(self._stack)
             self.batch_input_shape = self._stack and self.input_shape or None

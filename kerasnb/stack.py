@@ -179,6 +179,7 @@ class Stack(Composite):
         learning = []
         for layer in self._stack:
             layer.frozen = self.frozen or not self.trainable
+            layer.owns_dy = self.owns_dy
             layer.needs_dx = needed
             needed = needed or self.trainable and bool(layer.trainable_weights)
             if needed:
@@ -405,6 +406,7 @@ class Parallel(Composite):
         self._needs_dx = needed
         for path in self._paths:
             path.frozen = self.frozen or not self.trainable
+            path.owns_dy = False  # the branches may have got the same
             path.needs_dx = needed
 
     # ---- names and configuration --------------------------------------------------

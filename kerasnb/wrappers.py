@@ -78,6 +78,7 @@ class Wrapper(Composite):
     @needs_dx.setter
     def needs_dx(self, needed: bool) -> None:
         self._path.frozen = self.frozen or not self.trainable
+        self._path.owns_dy = False
         self._needs_dx = self._path.needs_dx = needed
 
     def get_config(self) -> dict[str, Any]:
@@ -369,6 +370,7 @@ class Bidirectional(Wrapper):
         self._needs_dx = needed
         for path in getattr(self, "_paths", ()):
             path.frozen = self.frozen or not self.trainable
+            path.owns_dy = False
             path.needs_dx = needed
 
     @property
