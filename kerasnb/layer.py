@@ -396,7 +396,7 @@ class Layer(Stateful):
         return self._new_view(name, shape, dtype) if view is None else view
 
     def over(self, dy: np.ndarray, name: str) -> np.ndarray:
-        """Return where a gradient may go that is computed from dy: over it, or beside."""
+        """Return where a gradient computed from dy may go: over it, or beside."""
         return dy if self.owns_dy else self.buffer(name, dy.shape)
 
     def _new_view(self, name, shape, dtype):

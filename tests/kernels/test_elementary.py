@@ -32,7 +32,13 @@ GRIDS = {
     "sigmoid": np.linspace(-87, 103, POINTS),
     "softplus": np.linspace(-103, 103, POINTS),
 }
-ULPS = {"exp": 1.5, "log": 1.5, "sigmoid": 3.0, "softplus": 3.0}  # others 2.0
+ULPS = {
+    "exp": 1.5,
+    "log": 1.5,
+    "sigmoid": 3.0,
+    "softplus": 3.0,
+    "tanh": 2.5,
+}  # others 2.0
 
 
 def loop(name):

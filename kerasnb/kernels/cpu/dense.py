@@ -59,14 +59,15 @@ def share(turn, turns, size, unit):
 
 
 @kernel(work=lambda *arguments: arguments[-2])
-def dense_tall_product(c, totals, a, b, depth, columns, work, scratch):
+def dense_tall_product(
+    c, c_row, totals, a, b, b_row, M, N, depth, columns, work, scratch
+):
     """
     c[i, j] = sum_k a[k, i] b[k, j],    totals[j] = sum_k b[k, j]
 
-    c (M, N) out    totals (N,) out    a (K, M)    b (K, N)
+    i < M    j < N    a (K, M)    c, b flat, with rows of c_row and b_row numbers
     """
-    (M, N), K = c.shape, len(a)
-    c, a, b = c.reshape(-1), a.reshape(-1), b.reshape(-1)
+    K, a = len(a), a.reshape(-1)
     w = 2 * lanes(a)
     turns = scratch.shape[0]
     for turn in prange(turns):
@@ -75,7 +76,7 @@ def dense_tall_product(c, totals, a, b, depth, columns, work, scratch):
         for j in range(left if top == 0 else N, right):
             totals[j] = 0
         tall_product(
-            c, totals, a, b, M, N, K, depth, columns, scratch[turn],
+            c, c_row, totals, a, b, b_row, M, K, depth, columns, scratch[turn],
             top, bottom, left, right,
         )  # fmt: skip
 
@@ -139,6 +140,24 @@ def dense_relu_forward(y, x, W, b):
     return forward(y, x, W, b, True)
 
 
+def weight_gradient(dW, W_row, db, dz, z_row, x, O):
+    """
+    Return the kernel of dW = xT dz and db = sum over n of dz, and its arguments.
+
+    dW, dz flat, with rows of W_row and z_row numbers, of which O count    x (N, I)
+    """
+    N, I = x.shape
+    work = N * I * O >> 3
+    w = 2 * REGISTER_BYTES // x.dtype.itemsize
+    columns = min(-(-O // w) * w, COLUMNS)
+    depth = min(N, max(1, SECOND_CACHE // (x.dtype.itemsize * columns)))
+    size = 2 * w + ROWS * w + (depth + w) * ROWS + depth * columns
+    scratch = scratch_for(x.dtype, turns_for(work), size)
+    return dense_tall_product, (
+        dW, W_row, db, x, dz, z_row, I, O, depth, columns, work, scratch
+    )  # fmt: skip
+
+
 @launcher
 def dense_backward_weights(dW, db, dz, x):
     """
@@ -148,15 +167,8 @@ def dense_backward_weights(dW, db, dz, x):
     """
     if x.size * db.size < SMALL:
         return small.small_backward_weights, (dW, db, dz, x)
-    N, I = x.shape
-    O = dz.shape[1]
-    work = N * I * O >> 3
-    w = 2 * REGISTER_BYTES // x.dtype.itemsize
-    columns = min(-(-O // w) * w, COLUMNS)
-    depth = min(N, max(1, SECOND_CACHE // (x.dtype.itemsize * columns)))
-    size = 2 * w + ROWS * w + (depth + w) * ROWS + depth * columns
-    scratch = scratch_for(x.dtype, turns_for(work), size)
-    return dense_tall_product, (dW, db, x, dz, depth, columns, work, scratch)
+    O = db.size
+    return weight_gradient(dW.reshape(-1), O, db, dz.reshape(-1), O, x, O)
 
 
 @launcher

@@ -89,7 +89,8 @@ if config.DISABLE_JIT:
 
     def fma(a, b, c):
         """Return a b + c, lane by lane."""
-        return a * b + c
+        with np.errstate(all="ignore"):  # padding may hold anything
+            return a * b + c
 
     def prefetch(flat, i):
         """Bring flat[i] near, for somebody will read it soon."""

@@ -302,12 +302,13 @@ def add_rows(totals, at, panel, one, q, columns, K):
 
 @inner
 def tall_product(
-    c, totals, a, b, M, N, K, depth, columns, scratch, top, bottom, left, right
+    c, c_row, totals, a, b, b_row, M, K, depth, columns, scratch,
+    top, bottom, left, right,
 ):  # fmt: skip
     """
     c[i, j] = sum_k a[k, i] b[k, j],    totals[j] += sum_k b[k, j] where top is 0
 
-    top <= i < bottom <= M    left <= j < right <= N    k < K    all arrays flat
+    top <= i < bottom <= M    left <= j < right    k < K    a (K, M), all arrays flat
     A product for sums along the first axis of both. So many columns of b, to a certain
     depth of k, are packed at once and stay in the second cache, while six columns after
     six columns of a are packed into the first cache and meet them all; the sums go on
@@ -326,7 +327,7 @@ def tall_product(
             for j in range(j0, j1, w):
                 width = w if j + w <= j1 else j1 - j
                 q = panels + (j - j0) * depth
-                pack(scratch, q, b, k * N + j, N, 1, width, deep)
+                pack(scratch, q, b, k * b_row + j, b_row, 1, width, deep)
                 if top == 0:
                     add_rows(totals, j, scratch, one, q, width, deep)
             for i in range(top, bottom, ROWS):
@@ -339,18 +340,18 @@ def tall_product(
                 for j in range(j0, j1, w):
                     width = w if j + w <= j1 else j1 - j
                     q = panels + (j - j0) * depth
-                    cp = i * N + j
+                    cp = i * c_row + j
                     fits = rows == ROWS and width == w
-                    target, tp, below = (c, cp, N) if fits else (scratch, corner, w)
+                    target, tp, below = (c, cp, c_row) if fits else (scratch, corner, w)
                     start, sp, down = scratch, 0, 0
                     if k > 0:
                         start, sp, down = target, tp, below
                         if not fits:
-                            copy(scratch, corner, w, 1, c, cp, N, 1, rows, width)
+                            copy(scratch, corner, w, 1, c, cp, c_row, 1, rows, width)
                     tile(
                         target, tp, below, start, sp, down,
                         source, ap, ap + 1, ap + 2, ap + 3, ap + 4, ap + 5, step,
                         NO_JUMP, 0, scratch, q, w, 1, deep,
                     )  # fmt: skip
                     if not fits:
-                        copy(c, cp, N, 1, scratch, corner, w, 1, rows, width)
+                        copy(c, cp, c_row, 1, scratch, corner, w, 1, rows, width)

@@ -55,7 +55,7 @@ def in_both_precisions(single, double):
 
 @inner
 def power_of_two(n):
-    """2^n for a whole number -126 <= n <= 127, by writing the exponent's bits."""
+    """2^n for a whole number, by its bits: 0 for n = -127, inf for n = 128."""
     return np.int32((n + 127) << 23).view(np.float32)
 
 
@@ -97,7 +97,7 @@ def expm1_32(x):
     return f32(math.inf) if x > EXP_MOST else y
 
 
-# ---- float32: log, log1p and tanh -------------------------------------------------
+# ---- float32: log, log1p, tanh and sigmoid ----------------------------------------
 
 
 @inner
@@ -142,20 +142,23 @@ def log1p_32(x):
 
 @inner
 def tanh_32(x):
-    """An odd polynomial near 0, sign(x) (1 - 2 / (e^(2 |x|) + 1)) elsewhere."""
+    """d / (d + 2) with the sign of x, where d = e^(2 |x|) - 1."""
     size = abs(x)
-    size = f32(16.0) if size > f32(16.0) else size  # there tanh is 1 to the last digit
-    small = x if size < f32(0.625) else f32(0.0)
-    square = small * small
-    p = f32(-5.70498872745e-3)
-    p = p * square + f32(2.06390887954e-2)
-    p = p * square + f32(-5.37397155531e-2)
-    p = p * square + f32(1.33314422036e-1)
-    p = p * square + f32(-3.33332819422e-1)
-    near = p * square * small + small
-    far = f32(1.0) - f32(2.0) / (exp_32(size + size) + f32(1.0))
-    far = -far if x < f32(0.0) else far
-    return near if size < f32(0.625) else far
+    size = f32(10.0) if size > f32(10.0) else size  # there tanh is 1 to the last digit
+    n, p = split_power(size + size)
+    t = power_of_two(n)
+    d = t * p + (t - f32(1.0))
+    return f32(math.copysign(d / (d + f32(2.0)), x))
+
+
+@inner
+def sigmoid_32(x):
+    """1 / (1 + e^-x), where e^-x may be inf or 0 a little early."""
+    minus = -x
+    minus = f32(88.8) if minus > f32(88.8) else minus
+    minus = f32(-88.0) if minus < f32(-88.0) else minus
+    n, p = split_power(minus)
+    return f32(1.0) / (f32(1.0) + (f32(1.0) + p) * power_of_two(n))
 
 
 # ---- float64: math, with its exceptions turned into limits -------------------------
@@ -193,6 +196,12 @@ def tanh_64(x):
     return math.tanh(x)
 
 
+@inner
+def sigmoid_64(x):
+    """1 / (1 + e^-x)."""
+    return 1.0 / (1.0 + exp_64(-x))
+
+
 # ---- the functions that kernels call ----------------------------------------------
 
 
@@ -221,11 +230,9 @@ def tanh(x):
     """(e^x - e^-x) / (e^x + e^-x)"""
 
 
-@inner
+@in_both_precisions(sigmoid_32, sigmoid_64)
 def sigmoid(x):
     """1 / (1 + e^-x)"""
-    one = like(x, 1.0)
-    return one / (one + exp(-x))
 
 
 @inner

@@ -37,9 +37,9 @@ def steps_to_time_major(xt, x, backwards):
     xt (T, N, D) out    x (N, T, D)
     """
     T, N, D = xt.shape
-    for s in prange(T):
-        t = T - 1 - s if backwards else s
-        for n in range(N):
+    for n in prange(N):
+        for s in range(T):
+            t = T - 1 - s if backwards else s
             for d in range(D):
                 xt[s, n, d] = x[n, t, d]
 
