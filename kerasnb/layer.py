@@ -32,10 +32,15 @@ KEPT_VIEWS = 64  # batch shapes that a buffer remembers before it starts anew
 _names: dict[str, int] = defaultdict(int)
 
 
+def snake_case(class_name: str) -> str:
+    """Return a class name in small letters: 'MaxPooling2D' becomes 'max_pooling2d'."""
+    name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", class_name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
 def unique_name(class_name: str) -> str:
     """Return the snake-cased class name and the next free number: 'max_pooling2d_1'."""
-    name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", class_name)
-    name = re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+    name = snake_case(class_name)
     _names[name] += 1
     return f"{name}_{_names[name]}"
 

@@ -10,6 +10,7 @@ from .saving import (
     load_model,
     model_from_config,
     model_from_json,
+    model_from_yaml,
     save_model,
 )
 from .sequential import Sequential
@@ -20,5 +21,6 @@ __all__ = [
     "load_model",
     "model_from_config",
     "model_from_json",
+    "model_from_yaml",
     "save_model",
 ]

@@ -9,15 +9,20 @@ else. Read next: `snapshot.py` for what is kept of a model, `container.py` for t
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from . import hdf5_files, keras2_files, keras3_files
 from .container import DamagedFile, read_container, write_container
+from .extras import import_extra
 from .initializers import left_blank
+from .keras2_files import ForeignSnapshot
 from .layer import reserve_name
 from .snapshot import (
     Named,
@@ -40,7 +45,7 @@ PARTS = (
     "run",
 )  # fmt: skip
 KERAS_VERSION = "2.2.4"  # whose configurations ours follow
-OTHER_FORMATS = (".h5", ".hdf5", ".keras")
+HDF5_ENDINGS = (".h5", ".hdf5")
 
 
 class Saving:
@@ -83,7 +88,17 @@ class Saving:
         """
         path = _writable(filepath, overwrite)
         _expect_built(self, "save_weights")
-        _write(path, take_weights(self))
+        if path.lower().endswith(".weights.h5"):
+            keras3_files.write_weights(path, self)
+        elif path.lower().endswith(HDF5_ENDINGS):
+            keras2_files.write_weights(path, self)
+        elif path.lower().endswith(".keras"):
+            raise ValueError(
+                f"save_weights: {path} has the ending of a whole model of Keras 3. "
+                "Call save, or let the name end in .weights.h5."
+            )
+        else:
+            _write(path, take_weights(self))
 
     def load_weights(
         self,
@@ -120,11 +135,15 @@ class Saving:
             )
         path = _path(filepath)
         _expect_built(self, "load_weights")
-        layers = _read(path).layers
-        try:
-            matched = match_weights(self, layers, by_name, skip_mismatch, reshape)
-        except ValueError as error:
-            raise ValueError(f"load_weights: {path} does not fit. {error}") from error
+        with _opened(path) as snapshot:
+            try:
+                layers = _layers_for(self, snapshot, by_name)
+                matched = match_weights(self, layers, by_name, skip_mismatch, reshape)
+            except DamagedFile:
+                raise
+            except ValueError as error:
+                text = f"load_weights: {path} does not fit. {error}"
+                raise ValueError(text) from error
         for weight, array in matched:
             weight.assign(array)
 
@@ -144,6 +163,18 @@ class Saving:
         }
         return json.dumps(document, **{"default": plain_number, **kwargs})
 
+    def to_yaml(self, **kwargs: Any) -> str:
+        """
+        Return the configuration, without weights, as YAML.
+
+        Parameters
+        ----------
+        **kwargs
+            For `yaml.safe_dump`, for example indent=4.
+        """
+        yaml = import_extra("yaml", "yaml", "to_yaml")
+        return yaml.safe_dump(json.loads(self.to_json()), **kwargs)
+
 
 # ---------------------------------------------------------------- whole models
 
@@ -161,7 +192,7 @@ def save_model(
     ----------
     model : Sequential
     filepath : str or PathLike
-        Any name; the endings .h5, .hdf5 and .keras stand for formats of Keras.
+        Any name; .h5 and .hdf5 stand for the format of Keras 2, .keras for Keras 3.
     overwrite : bool
         Whether a file of that name may be replaced. Keras would ask at the keyboard;
         here False raises an error.
@@ -172,6 +203,8 @@ def save_model(
     ------
     TypeError
         If a configuration holds something else than plain values.
+    ValueError
+        If the format of Keras 3 is asked for and it lacks something of the model.
     OSError
         If the file cannot be written, or exists and must not be replaced.
 
@@ -187,7 +220,12 @@ def save_model(
     """
     path = _writable(filepath, overwrite)
     _expect_model("save_model", model)
-    _write(path, take_model(model, include_optimizer))
+    if path.lower().endswith(".keras"):
+        keras3_files.write_model(path, model, include_optimizer)
+    elif path.lower().endswith(HDF5_ENDINGS):
+        keras2_files.write_model(path, model, include_optimizer)
+    else:
+        _write(path, take_model(model, include_optimizer))
 
 
 def load_model(
@@ -195,6 +233,8 @@ def load_model(
 ) -> Any:
     """
     Return the model in a file that `save` wrote, ready to predict or to train on.
+
+    Files of Keras are known by their content: .h5 of Keras 1 and 2, .keras of Keras 3.
 
     Parameters
     ----------
@@ -212,13 +252,15 @@ def load_model(
         If the file cannot be read.
     """
     path = _path(filepath)
-    snapshot = _read(path)
-    if snapshot.model is None:
-        raise ValueError(
-            f"load_model: {path} holds weights only. Build the model and call "
-            "model.load_weights."
-        )
-    with custom_object_scope(_old_metrics(snapshot), custom_objects or {}):
+    with (
+        _opened(path) as snapshot,
+        custom_object_scope(_old_metrics(snapshot), custom_objects or {}),
+    ):
+        if snapshot.model is None:
+            raise ValueError(
+                f"load_model: {path} holds weights only. Build the model and call "
+                "model.load_weights."
+            )
         model, matched = _rebuilt(path, snapshot)
         if compile and snapshot.training is None:
             warnings.warn(
@@ -270,14 +312,20 @@ def read_checkpoint(filepath: Any) -> Snapshot:
 
 def _rebuilt(path: str, snapshot: Snapshot) -> tuple[Any, list]:
     """Return the model with blank weights, and what is to be copied into which."""
+    config = snapshot.model
     sizes = {id(a): a.size for named in snapshot.layers.values() for _, a in named}
     numbers = sum(sizes.values())  # an array counts once, however often it is named
     try:
-        with left_blank(numbers):
-            model = model_from_config(snapshot.model)
+        if isinstance(snapshot, ForeignSnapshot):
+            config, numbers = snapshot.translate(), snapshot.numbers
+        with left_blank(numbers), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "In today's words")
+            model = model_from_config(config)
         if snapshot.layer_states:
             restore_layers(model, snapshot.layer_states)
-        return model, match_weights(model, snapshot.layers)
+        return model, match_weights(model, _layers_for(model, snapshot))
+    except DamagedFile:
+        raise
     except Exception as error:  # a class can refuse a forged configuration in any way
         raise ValueError(
             f"load_model: the model in {path} cannot be built. {_told(error)} Classes "
@@ -287,7 +335,11 @@ def _rebuilt(path: str, snapshot: Snapshot) -> tuple[Any, list]:
 
 def _recompile(path: str, model: Any, snapshot: Snapshot) -> None:
     try:
+        if isinstance(snapshot, ForeignSnapshot):
+            snapshot.training, snapshot.state = snapshot.prepare(model)
         restore_training(model, snapshot)
+    except DamagedFile:
+        raise
     except Exception as error:
         raise ValueError(
             f"load_model: the model in {path} cannot be compiled. {_told(error)} Losses"
@@ -333,6 +385,44 @@ def model_from_json(string: str, custom_objects: dict[str, Any] | None = None) -
             "returned; load_model reads files."
         ) from error
     return model_from_config(config, custom_objects)
+
+
+def model_from_yaml(string: str, custom_objects: dict[str, Any] | None = None) -> Any:
+    """
+    Return a model with fresh weights from what `to_yaml` returned.
+
+    Raises
+    ------
+    ValueError
+        If the string is not such a document, or names an unknown class.
+    """
+    yaml = import_extra("yaml", "yaml", "model_from_yaml")
+    if not isinstance(string, (str, bytes)):
+        raise TypeError(
+            f"model_from_yaml: expected a YAML string, got {type(string).__name__}. "
+            "model_from_config takes a dict."
+        )
+    try:
+        config = yaml.load(string, Loader=_without_aliases(yaml))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        problem = " ".join(str(error).split())
+        raise ValueError(
+            f"model_from_yaml: the string is not plain YAML ({problem}). Pass what "
+            "to_yaml returned."
+        ) from error
+    return model_from_config(config, custom_objects)
+
+
+def _without_aliases(yaml: Any) -> Any:
+    """Return the safe loader without what lets a short text stand for a huge one."""
+
+    class Loader(yaml.SafeLoader):
+        def compose_node(self, parent, index):
+            if self.check_event(yaml.AliasEvent):
+                raise yaml.YAMLError("it has aliases (*name)")
+            return super().compose_node(parent, index)
+
+    return Loader
 
 
 def model_from_config(
@@ -381,19 +471,12 @@ def model_from_config(
 
 
 def _path(filepath: Any) -> str:
-    """Return the path of a file in our own format."""
+    """Return the path of a file as a string."""
     if not isinstance(filepath, (str, os.PathLike)):
         raise TypeError(
             f"filepath: expected a str or a PathLike, got {type(filepath).__name__}."
         )
-    path = os.fspath(filepath)
-    ending = os.path.splitext(path)[1].lower()
-    if ending in OTHER_FORMATS:
-        raise NotImplementedError(
-            f"{path}: files ending in {ending} come in a later version, with the extra "
-            "'hdf5'. Use another ending, such as '.knb'."
-        )
-    return path
+    return os.fspath(filepath)
 
 
 def _writable(filepath: Any, overwrite: bool) -> str:
@@ -417,6 +500,32 @@ def _expect_built(model: Any, call: str) -> None:
             f"{call}: {model.name} is not built, so it has no weights yet. Give the "
             "first layer input_shape=(...), or call build((None, ...)) or fit first."
         )
+
+
+# ---------------------------------------------------------------- kinds of files
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[Snapshot]:
+    """Yield what is in a file, whose first bytes tell of which kind it is."""
+    with open(path, "rb") as file:
+        start = file.read(8)
+    if start.startswith(b"PK\x03\x04"):
+        with keras3_files.open_model(path) as snapshot:
+            yield snapshot
+    elif start == hdf5_files.SIGNATURE:
+        with hdf5_files.reading(path) as root:
+            kind = keras3_files if "layers" in root else keras2_files
+            yield kind.find(root)
+    else:
+        yield _read(path)
+
+
+def _layers_for(model: Any, snapshot: Snapshot, by_name: bool = False) -> dict:
+    """Return the arrays in a file by layer, in the order of the model's weights."""
+    if isinstance(snapshot, ForeignSnapshot):
+        return snapshot.arrange(model, by_name)
+    return snapshot.layers
 
 
 # ---------------------------------------------------------------- our own format

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +24,12 @@ from kerasnb import (
 from kerasnb.activations import ActivationFunction
 from kerasnb.constraints import Constraint
 from kerasnb.container import DamagedFile, read_container, write_container
-from kerasnb.models import clone_model, model_from_config, model_from_json
+from kerasnb.models import (
+    clone_model,
+    model_from_config,
+    model_from_json,
+    model_from_yaml,
+)
 from kerasnb.optimizers import Optimizer
 from kerasnb.regularizers import Regularizer
 from kerasnb.utils import CustomObjectScope, custom_object_scope, get_custom_objects
@@ -514,6 +520,37 @@ def test_json_gives_a_model_with_fresh_weights():
     assert model_from_config(json.loads(model.to_json())).name == model.name
 
 
+def test_yaml_says_the_same_as_json():
+    """Both ways, with the extra `yaml`."""
+    model = network(layers.Reshape((-1,)))
+    assert yaml.safe_load(model.to_yaml()) == json.loads(model.to_json())
+    assert model_from_yaml(model.to_yaml(indent=4)).get_config() == model.get_config()
+
+
+@pytest.mark.parametrize(
+    "string",
+    [
+        "a: [",
+        "!!python/object/apply:os.system ['true']",
+        "a: &x [1]\nb: *x",
+        "2020-99-99",
+        "[" * 5000,
+    ],
+)
+def test_yaml_that_does_more_than_say_something_is_refused(string):
+    """No objects, and no short text that stands for a huge one."""
+    with pytest.raises(ValueError, match="the string is not plain YAML .* Pass what"):
+        model_from_yaml(string)
+
+
+def test_yaml_of_other_things_is_refused():
+    """As with JSON."""
+    with pytest.raises(TypeError, match="got dict. model_from_config takes a dict"):
+        model_from_yaml({})
+    with pytest.raises(ValueError, match="expected a dict with 'class_name' and 'conf"):
+        model_from_yaml("text")
+
+
 def test_a_clone_is_new():
     """Same configuration, fresh weights, nothing shared, not compiled."""
 
@@ -908,16 +945,6 @@ def test_a_file_that_must_not_be_replaced_is_not(path):
     os.remove(path)
     model.save(path, overwrite=False)
     model.save_weights(path)
-
-
-@pytest.mark.parametrize("ending", [".h5", ".hdf5", ".keras", ".weights.h5", ".H5"])
-def test_formats_of_keras_come_later(tmp_path, ending):
-    """Every call says so, and suggests another ending."""
-    model, path = network(), tmp_path / f"model{ending}"
-    for call in (model.save, model.save_weights, model.load_weights, load_model):
-        with pytest.raises(NotImplementedError, match="extra 'hdf5'. Use .* '.knb'"):
-            call(path)
-    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("wrong", [None, 3, b"a.knb"])
