@@ -27,6 +27,7 @@ from . import (
     regularizers,
     utils,
 )
+from .autodiff import grad, value_and_grad
 from .checks import check_activation, check_layer, check_loss, check_optimizer
 from .device import (
     epsilon,
@@ -40,6 +41,7 @@ from .device import (
     set_num_threads,
     show_config,
 )
+from .functions import check_gradient, with_gradient
 from .generators import Sequence
 from .install import install_as_keras, uninstall_as_keras
 from .layer import Layer, reset_names
@@ -62,6 +64,7 @@ __all__ = [
     "backend",
     "callbacks",
     "check_activation",
+    "check_gradient",
     "check_layer",
     "check_loss",
     "check_optimizer",
@@ -70,6 +73,7 @@ __all__ = [
     "epsilon",
     "floatx",
     "get_device",
+    "grad",
     "image_data_format",
     "initializations",
     "initializers",
@@ -96,4 +100,6 @@ __all__ = [
     "show_config",
     "uninstall_as_keras",
     "utils",
+    "value_and_grad",
+    "with_gradient",
 ]

@@ -3,8 +3,8 @@ Activations: the functions that make a network more than one big matrix product.
 
 Each is an object that can be called like a function, `relu(x)`, and that gives a layer
 its two kernels, `forward` and `backward`. `get` turns what a user may write for
-`activation=` into such an object; subclass `ActivationFunction` for one of your own.
-Read next: `kernels/formulas/activations.py`, where the formulas stand.
+`activation=` into such an object: a name, a function, an `ActivationFunction`. Read
+next: `kernels/formulas/activations.py`, where the formulas stand.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ from __future__ import annotations
 import functools
 import math
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from . import device
+from .autodiff import Recording, Taped
 from .device import ops
-from .utils import lookup
+from .functions import expect_arguments, expect_slope
+from .utils import FUNCTION, function_entry, lookup, name_of, own_function
 
 READ_Y_ONLY = {"linear", "relu", "selu", "tanh", "sigmoid", "hard_sigmoid"}
 
@@ -96,12 +99,26 @@ class ActivationFunction:
         array([0. , 0.5, 6. ], dtype=float32)
         """
         function = self.with_parameters(**params) if params else self
+        if isinstance(x, Taped):
+            return function._on_tape(x)
         keeps_double = getattr(x, "dtype", None) == np.float64
         shape = np.shape(x)
         x = np.ascontiguousarray(x, np.float64 if keeps_double else device.floatx())
         y = np.empty_like(x)
         function.forward(y, x)
         return y.reshape(shape)
+
+    def _on_tape(self, x: Taped) -> Taped:
+        z = np.ascontiguousarray(x.value)
+        y = np.empty_like(z)
+        self.forward(y, z)
+
+        def pullback(dy):
+            dz = np.empty_like(z)
+            self.backward(dz, np.ascontiguousarray(dy, z.dtype), z, y)
+            return [dz.reshape(x.shape)]
+
+        return x.tape.add(y.reshape(x.shape), [x], pullback)
 
     def with_parameters(self, **changes: Any) -> ActivationFunction:
         """
@@ -258,6 +275,60 @@ class Softmax(ActivationFunction):
             last[...] = rows.reshape(last.shape)
 
 
+class FunctionActivation(ActivationFunction):
+    """
+    A function of yours as an activation: the tape knows its derivative.
+
+    Parameters
+    ----------
+    function : callable
+        Of one array, written with numpy or the backend K; it keeps the shape.
+
+    Raises
+    ------
+    ValueError
+        When used, if the result has another shape, or no slope.
+
+    Examples
+    --------
+    >>> def swish(x):
+    ...     return x * sigmoid(x)
+    >>> FunctionActivation(swish)([0.0, 1.0])
+    array([0.       , 0.7310586], dtype=float32)
+    """
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        super().__init__()
+        expect_arguments("activation", function, "x")
+        self.function = function
+        self.name = name_of(function)
+        self._kept: tuple | None = None  # z and its recording
+
+    def forward(self, y: np.ndarray, z: np.ndarray) -> None:
+        """Fill y with f(z)."""
+        self._kept = z, self._record(z)
+        y[...] = self._kept[1].value
+
+    def backward(
+        self, dz: np.ndarray, dy: np.ndarray, z: np.ndarray, y: np.ndarray
+    ) -> None:
+        """Fill dz with the gradient; after `forward` of the same z it is at hand."""
+        kept, self._kept = self._kept, None
+        recording = kept[1] if kept and kept[0] is z else self._record(z)
+        expect_slope(recording, f"activation {self.name}", "x")
+        dz[...] = recording.gradients(dy)[0]
+
+    def _record(self, z: np.ndarray) -> Recording:
+        recording = Recording(self.function, [z])
+        if recording.value.shape != z.shape:
+            raise ValueError(
+                f"activation {self.name}: expected an array of the shape that came, "
+                f"{z.shape}, got {recording.value.shape}. A Lambda layer may change "
+                "the shape."
+            )
+        return recording
+
+
 linear = KernelActivation("linear")  # y = z
 relu = ReLU()
 elu = ELU()
@@ -289,6 +360,8 @@ def serialize(activation: ActivationFunction) -> str | dict[str, Any]:
     >>> serialize(elu.with_parameters(alpha=0.5))
     {'class_name': 'elu', 'config': {'alpha': 0.5}}
     """
+    if isinstance(activation, FunctionActivation):
+        return function_entry(activation.function, ACTIVATIONS)
     default = ACTIVATIONS.get(activation.name)
     if not activation.params or default and activation.params == default.params:
         return activation.name
@@ -301,17 +374,17 @@ def get(identifier: Any) -> ActivationFunction:
 
     Parameters
     ----------
-    identifier : None, str, dict, ActivationFunction or functools.partial
+    identifier : None, str, dict, ActivationFunction, functools.partial or callable
         None means linear; a dict is what `serialize` returned; a partial carries
-        parameters, as in `partial(relu, alpha=0.1)`.
+        parameters, as in `partial(relu, alpha=0.1)`; for a function of your own see
+        `FunctionActivation`.
 
     Raises
     ------
     ValueError
         If no activation has that name.
     TypeError
-        If the identifier is something else: a layer, or a plain function, whose
-        derivative nobody knows.
+        If the identifier is something else, such as a layer.
 
     Examples
     --------
@@ -324,26 +397,21 @@ def get(identifier: Any) -> ActivationFunction:
         return linear
     if isinstance(identifier, str):
         return get(lookup(identifier, ACTIVATIONS, "activation"))
+    if isinstance(identifier, dict) and identifier.get("class_name") == FUNCTION:
+        return get(own_function(identifier))
     if isinstance(identifier, dict):
         function = get(lookup(identifier.get("class_name"), ACTIVATIONS, "activation"))
         return function.with_parameters(**identifier.get("config", {}))
     if isinstance(identifier, functools.partial) and not identifier.args:
         if isinstance(identifier.func, ActivationFunction):
             return identifier.func.with_parameters(**identifier.keywords)
-    raise TypeError(_explain(identifier))
-
-
-def _explain(identifier: Any) -> str:
-    if hasattr(identifier, "compute_output_shape"):
+    layer = hasattr(identifier, "compute_output_shape")
+    if callable(identifier) and not layer and not isinstance(identifier, type):
+        return FunctionActivation(identifier)
+    advice = "Give a name such as 'relu', a function, or None."
+    if layer:
         advice = "Add the layer to the model instead, after this one."
-    elif callable(identifier):
-        advice = (
-            "A plain function has no derivative here: subclass ActivationFunction "
-            "with a forward and a backward, and pass an instance."
-        )
-    else:
-        advice = "Give a name such as 'relu', or None."
-    return (
-        "activation: expected a name or an ActivationFunction, got "
+    raise TypeError(
+        "activation: expected a name, a function or an ActivationFunction, got "
         f"{identifier!r}. {advice}"
     )

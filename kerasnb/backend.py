@@ -9,9 +9,10 @@ names. What would need a graph of symbols says so, and what to do instead. Read 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -132,6 +133,17 @@ def set_learning_phase(value: int) -> None:
         "train in fit and predict in predict; layer(x, training=True) asks a layer.",
         stacklevel=2,
     )
+
+
+@contextlib.contextmanager
+def phase(training: bool) -> Iterator[None]:
+    """Let `learning_phase` answer for a layer that calls a function of the user's."""
+    global _learning_phase
+    former, _learning_phase = _learning_phase, int(bool(training) or _learning_phase)
+    try:
+        yield
+    finally:
+        _learning_phase = former
 
 
 def in_train_phase(x: Any, alt: Any, training: Any = None) -> Any:
@@ -424,5 +436,6 @@ def gradients(*args: Any, **kwargs: Any) -> NoReturn:
     """Raise an error: there is no graph to differentiate."""
     raise NotImplementedError(
         "gradients: kerasnb has no graph to differentiate. After train_on_batch, "
-        "weight.grad of each weight in model.trainable_weights holds its gradient."
+        "weight.grad of each weight in model.trainable_weights holds its gradient; "
+        "kerasnb.grad(f) is the gradient of a function f."
     )

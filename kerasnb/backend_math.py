@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .autodiff import Taped
 from .device import epsilon, floatx
 from .layer import Weight
 from .variable import Variable
@@ -26,7 +27,8 @@ __all__ = """
     in_top_k l2_normalize less less_equal log logsumexp max maximum mean min minimum
     not_equal one_hot permute_dimensions pow prod relu repeat repeat_elements
     reshape reverse round sigmoid sign sin softmax softplus softsign
-    sparse_categorical_crossentropy sqrt square squeeze stack std sum switch tanh
+    sparse_categorical_crossentropy sqrt square squeeze stack std stop_gradient sum
+    switch tanh
     tile transpose var
 """.split()
 
@@ -179,6 +181,13 @@ def less_equal(x: Any, y: Any) -> Any:
 def cast(x: Any, dtype: Any) -> Any:
     """Return x in another type, such as 'float32' or 'int32'."""
     return tensor(x).astype(dtype)
+
+
+def stop_gradient(variables: Any) -> Any:
+    """Return x, or several in a list, as constants for a derivative."""
+    if isinstance(variables, (list, tuple)):
+        return [stop_gradient(x) for x in variables]
+    return variables.value if isinstance(variables, Taped) else tensor(variables)
 
 
 def cast_to_floatx(x: Any) -> Any:

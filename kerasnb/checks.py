@@ -4,7 +4,8 @@ Checks for code of one's own: right gradients, good manners.
 `check_layer`, `check_activation`, `check_loss` and `check_optimizer` compare every
 gradient with a measurement, and see that shapes agree, that arrays of the caller stay
 as they are, that configs make the same object again. Each returns a report, and raises
-it if something is wrong. Read next: `slopes.py`, the measurement.
+it if something is wrong; `check_gradient` of `functions.py` does so for any function.
+Read next: `slopes.py`, the measurement.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from typing import Any
 import numpy as np
 
 from . import activations, losses, optimizers, random
+from .copying import with_objects
 from .layer import Shapes, each
 from .report import Report
 from .slopes import FILLS, compare_slopes
+from .utils import custom_object_scope
 
 KEEPS = "Work on a copy: arrays that come in belong to the caller."
 CONFIG = (
@@ -101,9 +104,11 @@ def _twin(report, layer, shape, rng):
     """Return a built float64 copy made from the config, or None if that fails."""
     what = "config round trip"
     try:
-        config = in_float64(layer.get_config())
-        twin = type(layer).from_config(config)
-        returned = in_float64(twin.get_config())
+        given, objects = with_objects(layer)
+        config = in_float64(given)
+        with custom_object_scope(objects):
+            twin = type(layer).from_config(config)
+        returned = in_float64(with_objects(twin)[0])
     except Exception as reason:
         report.add(what, False, f"{type(reason).__name__}: {reason} {CONFIG}")
         return None
@@ -283,7 +288,7 @@ def check_activation(
 
     Parameters
     ----------
-    activation : ActivationFunction or str
+    activation : ActivationFunction, str or callable
     shape : tuple
         Shape of the random numbers it is tried on.
     z : array, optional
@@ -358,7 +363,7 @@ def check_loss(
 
     Parameters
     ----------
-    loss : Loss or str
+    loss : Loss, str or callable
     shape : tuple
         Rows and columns of the random targets and predictions: positive numbers, rows
         that sum to one; for a sparse loss the targets are class numbers.

@@ -48,9 +48,10 @@ class Compiled(Layer):
         ----------
         optimizer : str or Optimizer
             'sgd', 'rmsprop', 'adam', ... or an instance.
-        loss : str or Loss, optional
-            'mse', 'categorical_crossentropy', ... None: only the penalties of layers.
-            An output that a dict leaves out is not trained.
+        loss : str, Loss or callable, optional
+            'mse', 'categorical_crossentropy', ... or a function (y_true, y_pred) ->
+            one value per sample. None: only the penalties of layers. An output that a
+            dict leaves out is not trained.
         metrics : list, optional
             Names, Metric objects or functions (y_true, y_pred) -> one value per sample.
         loss_weights : list or dict of numbers, optional

@@ -17,7 +17,7 @@ import numpy as np
 
 from . import device
 from .renames import bilingual
-from .utils import construct
+from .utils import construct, function_entry, name_of
 
 
 class Constraint:
@@ -63,7 +63,7 @@ class Custom(Constraint):
 
     def __init__(self, function: Callable[[np.ndarray], np.ndarray]) -> None:
         self.function = function
-        self.__name__ = getattr(function, "__name__", type(function).__name__)
+        self.__name__ = name_of(function)
 
     def __call__(self, w: np.ndarray) -> np.ndarray:
         """Return the function's result."""
@@ -227,7 +227,7 @@ def serialize(constraint: Constraint | None) -> Any:
     if constraint is None:
         return None
     if isinstance(constraint, Custom):
-        return constraint.__name__
+        return function_entry(constraint.function, CONSTRAINTS)
     return {
         "class_name": type(constraint).__name__,
         "config": constraint.get_config(),

@@ -16,10 +16,8 @@ from typing import Any
 import numpy as np
 
 from .activations import ActivationFunction
-from .constraints import Custom
 from .initializers import left_blank
 from .layer import Layer, reserve_name
-from .metrics import FunctionMetric
 from .snapshot import (
     Snapshot,
     match_weights,
@@ -27,7 +25,7 @@ from .snapshot import (
     take_training,
     take_weights,
 )
-from .utils import custom_object_scope
+from .utils import collected_functions, custom_object_scope
 
 KEPT = ("combines_weights", "target_tensors")  # beside what compile was told
 
@@ -40,10 +38,12 @@ class Copying(Layer):
         kept = {name: getattr(self, name) for name in KEPT}
         compiled = getattr(self, "optimizer", None) is not None
         snapshot = take_weights(self)
-        take_training(self, snapshot)
+        with collected_functions() as functions:
+            config = self.get_config()
+            take_training(self, snapshot)
         states = [layer.get_state() for layer in self.walk()]
         grads = [] if compiled else [weight.grad for weight in self.weights]
-        parts = (type(self), self.get_config(), own_objects(self))
+        parts = (type(self), config, {**own_classes(self), **functions})
         return rebuilt, (*parts, snapshot, kept, states, grads)
 
 
@@ -87,23 +87,26 @@ def clone_model(model: Any) -> Any:
     """
     if not isinstance(model, Copying):
         raise TypeError(f"clone_model: expected a Sequential, got {model!r:.80}.")
-    with custom_object_scope(own_objects(model)):
-        return _from_config(type(model), model.get_config())
+    config, objects = with_objects(model)
+    with custom_object_scope(objects):
+        return _from_config(type(model), config)
 
 
-def own_objects(model: Any) -> dict[str, Any]:
-    """Return what the names in a configuration mean, but for our own things."""
+def with_objects(layer: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a configuration, and what the names in it mean, but for our own things."""
+    with collected_functions() as functions:
+        config = layer.get_config()
+    return config, {**own_classes(layer), **functions}
+
+
+def own_classes(model: Any) -> dict[str, Any]:
+    """Return what the names of classes and objects of the user's own mean."""
     own: dict[str, Any] = {type(layer).__name__: type(layer) for layer in model.walk()}
     for value in _parts(model):
-        if isinstance(value, Custom):
-            value = value.function
-        if isinstance(value, FunctionMetric):
-            value = value.function
-        is_named = isinstance(value, type) or hasattr(value, "__name__")
-        kind = value if is_named else type(value)
         if not callable(value) and not hasattr(value, "get_config"):
             continue
-        if kind.__module__.partition(".")[0] == __package__:
+        kind = value if isinstance(value, type) else type(value)
+        if kind.__module__.partition(".")[0] in (__package__, "builtins"):
             continue
         if isinstance(value, ActivationFunction):
             own[value.name] = value
@@ -117,8 +120,9 @@ def _parts(model: Any) -> Iterator[Any]:
     for layer in model.walk():
         for name in layer.get_config():
             yield getattr(layer, name, None)
-    yield model.optimizer
-    if model.optimizer is not None:
+    optimizer = getattr(model, "optimizer", None)
+    yield optimizer
+    if optimizer is not None:
         for name in ("loss", "metrics", "weighted_metrics"):
             yield from _flat(getattr(model, name))
 

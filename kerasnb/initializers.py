@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from . import device, random
-from .utils import construct, lookup
+from .functions import takes
+from .utils import construct, function_entry, lookup, name_of
 
 TRUNCATED_STDDEV = 0.87962566103423978  # of a standard normal cut off at 2
 
@@ -417,7 +418,7 @@ def serialize(initializer: Any) -> Any:
     {'class_name': 'Constant', 'config': {'value': 3}}
     """
     if not hasattr(initializer, "get_config"):
-        return initializer.__name__
+        return function_entry(initializer, INITIALIZERS)
     return {
         "class_name": type(initializer).__name__,
         "config": initializer.get_config(),
@@ -456,12 +457,26 @@ def first_values(identifier: Any, shape: Any, dtype: Any) -> np.ndarray:
     """Return what a new weight starts with: see `get` and `left_blank`."""
     global _blanks
     initializer = get(identifier)
-    if _blanks is None:
+    if _blanks is None and isinstance(initializer, Initializer):
         return initializer(shape, dtype=dtype)
+    if _blanks is None:
+        return _checked(initializer, shape, dtype)
     _blanks -= math.prod(shape)
     if _blanks < 0:
         raise ValueError("Its layers have more weights than the file holds.")
     return np.zeros(shape, dtype)
+
+
+def _checked(function: Callable, shape: Any, dtype: Any) -> np.ndarray:
+    """Return what a function of the user's own returns, if it is of the shape."""
+    named = {"dtype": dtype} if takes(function, "shape", dtype=dtype) else {}
+    values = np.asarray(function(shape, **named))
+    if values.shape != tuple(shape):
+        raise ValueError(
+            f"initializer {name_of(function)}: expected an array of shape "
+            f"{tuple(shape)}, got {values.shape}. It is called with the shape."
+        )
+    return values
 
 
 @contextlib.contextmanager

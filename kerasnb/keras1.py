@@ -255,7 +255,9 @@ class Sequential(sequential.Sequential):
         loss = self._objective.loss
         given = by_output(self._settings, self.output_names)[0]["metrics"]
         plain = ["loss"]
-        plain += [metrics.resolve(one, shape, loss)[0] for one in given]
+        for one in given:
+            found = metrics.resolve_all(one, shape, loss, self.dtype)
+            plain += [name for name, _ in found]
         count, number = Counter(plain), Counter()
         labels = []
         for name in plain:

@@ -98,6 +98,7 @@ class BatchMetric(Metric):
         self.metric = metric
         self.name = metric.name
         self.sparse = metric.sparse
+        self.whole = metric.whole
 
     def forward(self, s, t, p):
         """Fill all of s with the mean over the rows."""

@@ -36,6 +36,7 @@ from .device import ops
 from .embedding import Embedding, float_type
 from .gated_cells import GRUCell, LSTMCell, SimpleRNNCell
 from .joining import Add, Average, Concatenate, Dot, Maximum, Multiply, Subtract
+from .lambdas import Lambda
 from .layer import Layer, Weight, show_shape
 from .local import LocallyConnected1D, LocallyConnected2D
 from .merge import Fork, Merge
@@ -71,6 +72,7 @@ __all__ = [
     "Reshape",
     "Permute",
     "RepeatVector",
+    "Lambda",
     "ActivityRegularization",
     "Masking",
     "Merge",

@@ -3,18 +3,22 @@ Losses: how wrong a row of predictions is, and which way is better.
 
 A loss gives one number for each row, the last axis of the predictions, and the gradient
 of that number; masks and sample weights act later, on whole rows. Every name here is
-also a function: `losses.mse(y_true, y_pred)`. Read next: `kernels/plain/losses.py`
-for the arithmetic, `Loss` to write your own.
+also a function: `losses.mse(y_true, y_pred)`, and every function can be a loss. Read
+next: `kernels/plain/losses.py` for the arithmetic, `Loss` to write a class of your own.
 """
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from .autodiff import Recording, Taped
 from .device import epsilon, floatx, ops
-from .utils import lookup
+from .functions import are_values, expect_arguments, expect_slope
+from .utils import FUNCTION, lookup, name_of, own_function, saved_name
 
 
 class Loss:
@@ -39,6 +43,7 @@ class Loss:
 
     name: str = ""
     sparse: bool = False
+    whole: bool = False  # True: gets y_true and y_pred as they are, not as rows
 
     def __init_subclass__(cls) -> None:
         """Name the loss after its class, unless the class says otherwise."""
@@ -65,10 +70,24 @@ class Loss:
 
     def __call__(self, y_true: Any, y_pred: Any) -> np.ndarray:
         """Return the loss of each row, an array of shape `y_pred.shape[:-1]`."""
-        t, p, shape = as_rows(y_true, y_pred, self.sparse, self.name)
+        plain = y_pred.value if isinstance(y_pred, Taped) else y_pred
+        if isinstance(y_true, Taped):
+            raise TypeError(
+                f"{self.name}: the derivative is known by y_pred only, but y_true is "
+                "taped. The order is (y_true, y_pred); y_true.value is a constant."
+            )
+        t, p, shape = as_rows(y_true, plain, self.sparse, self.name)
         s = np.empty(len(p), p.dtype)
         self.forward(s, t, p)
-        return s.reshape(shape)
+        if plain is y_pred:
+            return s.reshape(shape)
+
+        def pullback(dy):
+            dp = np.empty_like(p)
+            self.backward(dp, t, p, np.ascontiguousarray(dy, p.dtype).reshape(-1))
+            return [dp.reshape(plain.shape)]
+
+        return y_pred.tape.add(s.reshape(shape), [y_pred], pullback)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this loss again."""
@@ -99,6 +118,103 @@ class KernelLoss(Loss):
     ) -> None:
         """Fill dp[r, c] with ds[r] times the derivative of s[r] by p[r, c]."""
         getattr(ops, self._backward)(dp, t, p, ds, epsilon())
+
+
+class FunctionLoss(Loss):
+    """
+    A function (y_true, y_pred) of yours, as a loss: the tape knows its derivative.
+
+    The function gets the arrays as they are, with all their axes, and returns a value
+    for each sample, each step, or each number; values of single numbers are averaged
+    over the last axis. A value for the whole batch counts for every sample, which is
+    warned about once.
+
+    Parameters
+    ----------
+    function : callable
+
+    Raises
+    ------
+    ValueError
+        When used, if the values have another shape, or no slope.
+
+    Examples
+    --------
+    >>> def twice(y_true, y_pred):
+    ...     return 2 * np.mean(np.abs(y_pred - y_true), axis=-1)
+    >>> FunctionLoss(twice)(np.zeros((1, 2)), np.array([[1.0, -2.0]]))
+    array([3.])
+    """
+
+    whole = True
+
+    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
+        expect_arguments("loss", function, "y_true", "y_pred")
+        self.function = function
+        self.name = name_of(function)
+        self._warned = False
+        self._kept: tuple | None = None  # t, p, their recording
+
+    def forward(self, s: np.ndarray, t: np.ndarray, p: np.ndarray) -> None:
+        """
+        Fill s[r] with the loss of row r.
+
+        s (R,) out    t (N, ...)    p (N, ..., C)
+        """
+        recording = Recording(self._rows, [p], [t])
+        self._kept = t, p, recording
+        s.reshape(p.shape[:-1])[...] = recording.value
+
+    def backward(
+        self, dp: np.ndarray, t: np.ndarray, p: np.ndarray, ds: np.ndarray
+    ) -> None:
+        """Fill dp with the gradient; `forward` of the same arrays need not run anew."""
+        kept, self._kept = self._kept, None
+        if kept is None or kept[0] is not t or kept[1] is not p:
+            kept = t, p, Recording(self._rows, [p], [t])
+        expect_slope(kept[2], f"loss {self.name}", "y_pred")
+        dp[...] = kept[2].gradients(ds.reshape(p.shape[:-1]))[0]
+
+    def _rows(self, t: Any, p: Any) -> Any:
+        """Return the values of all rows, of shape p.shape[:-1]."""
+        s = self.function(t, p)
+        found = getattr(s, "shape", ())
+        if not are_values(found, p.shape):
+            raise ValueError(self._misfit(found, np.shape(t), p.shape))
+        if not found:
+            self._warn_of_one_value()
+        if len(found) == p.ndim:
+            s = np.mean(s, axis=-1)
+            found = found[:-1]
+        rows = p.shape[:-1]
+        if found == rows:
+            return s
+        axes = (*found, *[1] * (len(rows) - len(found)))
+        return np.broadcast_to(np.reshape(s, axes), rows)
+
+    def _misfit(self, found: tuple, t: tuple, p: tuple) -> str:
+        hint = "Take the mean over the last axis: axis=-1."
+        if t != p:
+            hint = f"The targets have shape {t}: arrays of two shapes were stretched."
+        return (
+            f"loss {self.name}: expected a value for each row, shape {p[:-1]}, for "
+            f"predictions of shape {p}, got shape {found}. {hint}"
+        )
+
+    def _warn_of_one_value(self) -> None:
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"loss {self.name}: the function returns one number for the whole "
+                "batch, which counts for every sample alike: weights and masks cannot "
+                "tell samples apart, and the result depends on the batch size. A value "
+                "for each sample is what a mean over the last axis gives, axis=-1.",
+                stacklevel=2,
+            )
+
+    def __call__(self, y_true: Any, y_pred: Any) -> Any:
+        """Return what the function returns."""
+        return self.function(y_true, y_pred)
 
 
 mean_squared_error = KernelLoss("mean_squared_error")
@@ -201,24 +317,27 @@ def serialize(loss: Loss) -> str | dict[str, Any]:
     """Return what `get` makes the same loss of: a name, or class name and config."""
     if LOSSES.get(loss.name) is loss:
         return loss.name
+    if isinstance(loss, FunctionLoss):
+        return {"class_name": FUNCTION, "config": saved_name(loss.function)}
     return {"class_name": type(loss).__name__, "config": loss.get_config()}
 
 
 def get(identifier: Any) -> Loss:
     """
-    Return a loss by name, or a `Loss` as it is.
+    Return a loss by name, made from a function, or a `Loss` as it is.
 
     Parameters
     ----------
-    identifier : str, Loss, subclass of Loss or dict
-        A dict has the keys 'class_name' and 'config'.
+    identifier : str, Loss, subclass of Loss, dict or callable
+        A dict has the keys 'class_name' and 'config'; a function takes (y_true,
+        y_pred), see `FunctionLoss`.
 
     Raises
     ------
     ValueError
         If the name is unknown.
     TypeError
-        If it is a plain function, or nothing that stands for a loss.
+        If it is nothing that stands for a loss.
 
     Examples
     --------
@@ -229,18 +348,17 @@ def get(identifier: Any) -> Loss:
         return identifier
     if isinstance(identifier, str):
         return get(lookup(identifier, LOSSES, "loss"))
+    if isinstance(identifier, dict) and identifier.get("class_name") == FUNCTION:
+        return get(own_function(identifier))
     if isinstance(identifier, dict) and "class_name" in identifier:
         found = lookup(identifier["class_name"], LOSSES, "loss")
         config = identifier.get("config") or {}
         return get(found(**config) if isinstance(found, type) else found)
     if isinstance(identifier, type) and issubclass(identifier, Loss):
         return identifier()
-    if callable(identifier):
-        who = getattr(identifier, "__name__", type(identifier).__name__)
-        raise TypeError(
-            f"loss: the plain function {who!r} has no derivative. Write a subclass of "
-            "kerasnb.losses.Loss with the methods forward and backward."
-        )
+    if callable(identifier) and not isinstance(identifier, type):
+        return FunctionLoss(identifier)
     raise TypeError(
-        f"loss: expected a name such as 'mse' or a Loss, got {identifier!r}."
+        "loss: expected a name such as 'mse', a Loss or a function (y_true, y_pred), "
+        f"got {identifier!r}."
     )

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from .autodiff import Recording
+from .functions import expect_arguments, expect_slope, shape_by_trial
 from .joining import (
     Add,
     Average,
@@ -25,7 +27,7 @@ from .joining import (
 )
 from .layer import show_shape, unique_name
 from .stack import Parallel, Stack, as_paths, fits
-from .utils import lookup
+from .utils import function_entry, get_custom_objects, lookup, own_function
 
 PASSED_ON = ("dtype", "input_shape", "batch_input_shape", "batch_size", "weights")
 
@@ -53,23 +55,24 @@ class Merge(Stack):
     ----------
     layers : list of layers and models, optional
         The branches, at least two.
-    mode : str or object
+    mode : str, function or object
         'sum', 'mul', 'ave', 'max', 'sub': number by number; 'concat': along an axis;
         'dot': sum of products; 'cos': cosine of the angle, shape (N, 1, 1) for rows. Or
-        an object with methods `forward(inputs)` -> array and `backward(dy, inputs)` ->
+        a function of the list of arrays, written with numpy or the backend K; or an
+        object with methods `forward(inputs)` -> array and `backward(dy, inputs)` ->
         list of gradients.
     concat_axis : int
         For 'concat', counted with the batch.
     dot_axes : int or pair of int
         For 'dot' and 'cos': the axis of each array that is summed over.
     output_shape : tuple or function
-        For an object as mode: the shape of one sample, or a function from the list of
-        input shapes to the whole shape.
+        For a function or an object as mode: the shape of one sample, or a function from
+        the list of input shapes to the whole shape. A function can do without.
     output_mask : array or function, optional
-        For an object as mode: the mask of the result if an input has one, or a function
-        from the list of masks.
+        For a function or an object as mode: the mask of the result if an input has one,
+        or a function from the list of masks.
     arguments : dict, optional
-        For an object as mode: more keyword arguments of its two methods.
+        For a function or an object as mode: more keyword arguments.
 
     Raises
     ------
@@ -109,8 +112,8 @@ class Merge(Stack):
         name = name or unique_name(type(self).__name__)
         self.mode, self.concat_axis, self.dot_axes = mode, concat_axis, dot_axes
         self.declared = {
-            "output_shape": output_shape,
-            "output_mask": output_mask,
+            "output_shape": _own(output_shape),
+            "output_mask": _own(output_mask),
             "arguments": arguments or None,
         }
         self.way: Any = self._choose_way(layers, {"name": name, **kwargs})
@@ -118,6 +121,7 @@ class Merge(Stack):
 
     def _choose_way(self, layers, options):
         """Return the layer that does the work."""
+        self.mode = _own(self.mode)
         if callable(self.mode) or hasattr(self.mode, "forward"):
             return Custom(layers, self.mode, *self.declared.values(), **options)
         known = isinstance(self.mode, str)
@@ -125,8 +129,8 @@ class Merge(Stack):
         for argument, value in self.declared.items():
             if value is not None:
                 raise ValueError(
-                    f"{options['name']}: {argument} is only for an object as mode, "
-                    f"the mode is {self.mode!r}."
+                    f"{options['name']}: {argument} is only for a function or an "
+                    f"object as mode, the mode is {self.mode!r}."
                 )
         if kind is Concatenate:
             options["axis"] = self.concat_axis
@@ -144,29 +148,64 @@ class Merge(Stack):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain values."""
-        axes, shape = self.dot_axes, self.declared["output_shape"]
+        axes = self.dot_axes
+        declared = {name: _entry(value) for name, value in self.declared.items()}
         return {
             **Parallel.get_config(self.way),
             "trainable": self.trainable,
-            "mode": self.mode,
+            "mode": _entry(self.mode),
             "concat_axis": self.concat_axis,
             "dot_axes": list(axes) if isinstance(axes, tuple) else axes,
-            **self.declared,
-            "output_shape": list(shape) if isinstance(shape, tuple) else shape,
+            **declared,
         }
 
 
+def _own(value: Any) -> Any:
+    """Return the function that a configuration means, everything else as it is."""
+    is_entry = isinstance(value, dict) and "class_name" in value
+    named = isinstance(value, str) and value in get_custom_objects()
+    return own_function(value) if is_entry or named else value
+
+
+def _entry(value: Any) -> Any:
+    """Return a function as it stands in a configuration, a tuple as a list."""
+    if isinstance(value, tuple):
+        return list(value)
+    return function_entry(value, MODES) if callable(value) else value
+
+
+class FunctionWay:
+    """The two directions of a function of several arrays."""
+
+    def __init__(self, function, name):
+        expect_arguments(f"{name}: mode", function, "inputs")
+        self.function, self.name = function, name
+
+    def forward(self, inputs, **arguments):
+        """Return what the function makes of the arrays."""
+        self.recording = Recording(self.function, inputs, (), arguments, together=True)
+        return self.recording.value
+
+    def backward(self, dy, inputs, **arguments):
+        """Return the gradients of the arrays."""
+        expect_slope(self.recording, self.name, "the inputs")
+        return self.recording.gradients(dy)
+
+
 class Custom(Merging):
-    """Join by an object of one's own: see Merge."""
+    """Join by a function or an object of one's own: see Merge."""
 
     def __init__(self, layers, way, shape, mask, arguments, **kwargs):
         super().__init__(layers, **kwargs)
-        if not (hasattr(way, "forward") and hasattr(way, "backward")):
-            raise NotImplementedError(
-                f"{self.name}: this version cannot derive the gradient of a function. "
-                "Pass an object with the methods forward(inputs), which returns the "
-                "joined array, and backward(dy, inputs), which returns a list of "
-                "gradients."
+        self.arguments = arguments or {}
+        if not hasattr(way, "forward"):
+            shape = shape or self._shape_of(way)
+            way = FunctionWay(way, self.name)
+        if not hasattr(way, "backward"):
+            raise TypeError(
+                f"{self.name}: an object as mode needs the methods forward(inputs), "
+                "which returns the joined array, and backward(dy, inputs), which "
+                "returns a list of gradients. Or pass a function of the inputs."
             )
         if shape is None:
             raise ValueError(
@@ -174,11 +213,16 @@ class Custom(Merging):
                 "sample, or a function from the list of input shapes to the shape."
             )
         self.way, self.shape, self.mask_of = way, shape, mask
-        self.arguments = arguments or {}
         self.joint_masking = "consume" if mask is None else "pass"
 
+    def _shape_of(self, function):
+        def of_arrays(*arrays):
+            return function(list(arrays), **self.arguments)
+
+        return lambda shapes: shape_by_trial(of_arrays, shapes, self.dtype, self.name)
+
     def merge_shapes(self, shapes):
-        """Return the shape that the user declared."""
+        """Return the shape that the user declared, or that the function makes."""
         if callable(self.shape):
             return tuple(self.shape(list(shapes)))
         return (shapes[0][0], *self.shape)
@@ -188,18 +232,18 @@ class Custom(Merging):
         return self.mask_of(masks) if callable(self.mask_of) else self.mask_of
 
     def merge(self, xs):
-        """Return what the user's object makes of the arrays."""
+        """Return what the user's function makes of the arrays."""
         y = self.way.forward(list(xs), **self.arguments)
         y = np.ascontiguousarray(y, self.dtype)
         if len(y) != len(xs[0]) or not fits(self.y_shape, y.shape):
             raise ValueError(
-                f"{self.name}: forward returned an array of shape {y.shape}, but "
+                f"{self.name}: the result is an array of shape {y.shape}, but "
                 f"output_shape says {self.y_shape}."
             )
         return y
 
     def unmerge(self, dy):
-        """Return the gradients that the user's object returns."""
+        """Return the gradient of each array that was joined."""
         dxs = self.way.backward(dy, list(self.xs), **self.arguments)
         dxs = [np.ascontiguousarray(dx, self.dtype) for dx in dxs]
         if [dx.shape for dx in dxs] != self._shapes:

@@ -9,6 +9,7 @@ reports one value of its own. Every loss is a metric too. Read next:
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,9 +17,10 @@ import numpy as np
 
 from . import losses
 from .device import ops
+from .functions import are_values, expect_call
 from .losses import Loss, as_rows
 from .state import Stateful
-from .utils import lookup
+from .utils import FUNCTION, lookup, name_of, own_function, saved_name
 
 
 class Metric:
@@ -42,6 +44,7 @@ class Metric:
     name: str = ""
     stateful: bool = False
     sparse: bool | None = False
+    whole: bool = False  # True: gets y_true and y_pred as they are, not as rows
 
     def __init_subclass__(cls) -> None:
         """Name the metric after its class, unless the class says otherwise."""
@@ -81,10 +84,15 @@ class LossMetric(Metric):
         self.loss = loss
         self.name = loss.name
         self.sparse = loss.sparse
+        self.whole = loss.whole
 
     def forward(self, s: np.ndarray, t: np.ndarray, p: np.ndarray) -> None:
         """Fill s[r] with the loss of row r."""
         self.loss.forward(s, t.reshape(-1) if self.sparse else t, p)
+
+    def __call__(self, y_true: Any, y_pred: Any) -> Any:
+        """Return the loss of each row, on the tape too."""
+        return self.loss(y_true, y_pred)
 
 
 class Accuracy(Metric):
@@ -170,36 +178,62 @@ class FunctionMetric(Metric):
     """
     A function (y_true, y_pred) of yours, as a metric.
 
-    The function gets two arrays (R, C), or (R, 1) class numbers and (R, C), and returns
-    one value for each row, or a single value.
+    The function gets the arrays as they are, and returns a value for each sample, each
+    step, or each number, or a single one for the batch.
 
     Parameters
     ----------
     function : callable
         Its attribute `name`, else `__name__`, is the name to report.
+    key : str, optional
+        Of a function that returns a dict, which entry is meant.
     """
 
     sparse = None
+    whole = True
 
-    def __init__(self, function: Callable[[np.ndarray, np.ndarray], Any]) -> None:
-        self.function = function
-        named = getattr(function, "name", None) or getattr(function, "__name__", None)
-        self.name = named or type(function).__name__
+    def __init__(self, function: Callable[..., Any], key: str | None = None) -> None:
+        expect_call("metric", function, "y_true", "y_pred")
+        self.function, self.key = function, key
+        self.name = key or getattr(function, "name", None) or name_of(function)
 
     def forward(self, s: np.ndarray, t: np.ndarray, p: np.ndarray) -> None:
-        """Fill s with what the function returns."""
-        value = np.asarray(self.function(t[:, None] if t.ndim == 1 else t, p))
-        if value.ndim and value.shape != s.shape:
-            raise ValueError(
-                f"metric {self.name}: expected one value for each row, shape "
-                f"{s.shape}, or a single value, got shape {value.shape}. Take the mean "
-                "over the last axis."
+        """
+        Fill s with what the function returns.
+
+        s (R,) out    t (N, ...), or class numbers (N,) or (N, T)    p (N, ..., C)
+        """
+        t = t[..., None] if t.ndim < p.ndim and t.dtype.kind == "i" else t[...]
+        p = p[...]  # views, so that the function cannot change what they show
+        t.flags.writeable = p.flags.writeable = False
+        value = self.function(t, p)
+        if isinstance(value, dict):
+            value = value.get(self.key, value)
+        if isinstance(value, dict):
+            raise TypeError(
+                f"metric {self.name}: the function returned a dict with the keys "
+                f"{', '.join(map(repr, value))}, but not on ones of shape (2, ...), "
+                "when compile asked it for their names. Make it a function of its own "
+                "for each."
             )
-        s[...] = value
+        put_rows(s, np.asarray(value), p.shape, f"metric {self.name}")
 
     def __call__(self, y_true: Any, y_pred: Any) -> Any:
         """Return what the function returns."""
         return self.function(y_true, y_pred)
+
+
+def put_rows(s: np.ndarray, value: np.ndarray, shape: tuple, who: str) -> None:
+    """Fill s with values of samples, steps or numbers of predictions of a shape."""
+    if not are_values(value.shape, shape):
+        raise ValueError(
+            f"{who}: expected one value for each row, shape {shape[:-1]}, or a single "
+            f"value, got shape {value.shape}. Take the mean over the last axis."
+        )
+    if value.ndim == len(shape):
+        value = value.mean(axis=-1)
+    rows = s.reshape(shape[:-1])
+    rows[...] = value.reshape(*value.shape, *[1] * (rows.ndim - value.ndim))
 
 
 class StatefulMetric(Metric, Stateful):
@@ -388,9 +422,9 @@ SHORTHANDS: dict[str, tuple[str, tuple[Metric, Metric, Metric]]] = {
 
 def serialize(metric: Metric) -> str | dict[str, Any]:
     """Return what `get` makes the same metric of: a name, or class name and config."""
-    if METRICS.get(metric.name) is metric or isinstance(
-        metric, (FunctionMetric, LossMetric)
-    ):
+    if isinstance(metric, FunctionMetric):
+        return {"class_name": FUNCTION, "config": saved_name(metric.function)}
+    if METRICS.get(metric.name) is metric or isinstance(metric, LossMetric):
         return metric.name
     return {"class_name": type(metric).__name__, "config": metric.get_config()}
 
@@ -420,6 +454,8 @@ def get(identifier: Any) -> Metric:
         return identifier
     if isinstance(identifier, str):
         return _by_name(identifier, {})
+    if isinstance(identifier, dict) and identifier.get("class_name") == FUNCTION:
+        return get(own_function(identifier))
     if isinstance(identifier, dict) and "class_name" in identifier:
         return _by_name(identifier["class_name"], identifier.get("config") or {})
     if isinstance(identifier, Loss):
@@ -463,6 +499,7 @@ def resolve(
         If the metric takes other targets than the loss.
     """
     takes_classes = loss is not None and loss.sparse
+    takes_any = loss is not None and loss.whole
     if isinstance(identifier, str) and identifier in SHORTHANDS:
         name, (binary, sparse, one_hot) = SHORTHANDS[identifier]
         metric = sparse if takes_classes else one_hot
@@ -471,7 +508,7 @@ def resolve(
     else:
         metric = get(identifier)
         name = metric.name
-    if metric.sparse and not takes_classes and output_shape[-1] != 1:
+    if metric.sparse and not takes_classes | takes_any and output_shape[-1] != 1:
         raise ValueError(
             f"metric {metric.name}: expected targets that are class numbers, but the "
             "loss takes whole rows. Use 'accuracy', which follows the loss, or the "
@@ -484,6 +521,30 @@ def resolve(
             "another loss."
         )
     return name, metric
+
+
+def resolve_all(
+    identifier: Any, output_shape: tuple, loss: Loss | None, dtype: Any
+) -> list[tuple[str, Metric]]:
+    """
+    Return what `resolve` does, in a list: a function may stand for several metrics.
+
+    To see whether it returns a dict, as Keras 1 allowed, it is called on two samples.
+    """
+    name, metric = resolve(identifier, output_shape, loss)
+    if not isinstance(metric, FunctionMetric):
+        return [(name, metric)]
+    p = np.ones([2, *(size or 2 for size in output_shape[1:])], dtype)
+    t = p[..., :1] if loss is not None and loss.sparse else p
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            value = metric.function(t.copy(), p.copy())
+    except Exception:  # of numbers that mean nothing; on real ones it may be raised
+        return [(name, metric)]
+    if not isinstance(value, dict):
+        return [(name, metric)]
+    return [(str(key), FunctionMetric(metric.function, key)) for key in value]
 
 
 def unique_names(names: Iterable[str]) -> list[str]:

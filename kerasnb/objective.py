@@ -19,6 +19,7 @@ import numpy as np
 
 from . import metrics
 from .device import ops
+from .losses import as_rows
 
 ONE_HOT_LOSS = "categorical_crossentropy"
 ONE = np.ones(1, np.float32)  # the weight and the mask of everybody
@@ -46,6 +47,7 @@ class Objective:
         self.dtype = np.dtype(dtype)
         self.loss_weight = float(loss_weight)
         self.sparse = loss is not None and loss.sparse
+        self.whole = loss is not None and loss.whole
         self.names = ["loss"] + [name for name, _, _ in named_metrics]
         self.stateful = [False] + [metric.stateful for _, metric, _ in named_metrics]
         self._values = np.zeros(len(self.names))
@@ -70,7 +72,9 @@ class Objective:
         rows = p.size // classes
         p2 = p if p.ndim == 2 else p.reshape(rows, classes)
         t2 = t
-        if t is not None and t.ndim != (1 if self.sparse else 2):
+        if self.whole:
+            p2 = p
+        elif t is not None and t.ndim != (1 if self.sparse else 2):
             t2 = t.reshape(-1) if self.sparse else t.reshape(rows, classes)
         self.t, self.p, self.update = t2, p2, True
         self.counted = rows, mask, w
@@ -85,7 +89,13 @@ class Objective:
             if metric.stateful:
                 place[0] = metric.update(t, p)
             else:
-                metric.forward(s, t2, p2)
+                if metric.whole:
+                    metric.forward(s, t, p)
+                elif self.whole:
+                    who = f"metric {metric.name}"
+                    metric.forward(s, *as_rows(t, p, bool(metric.sparse), who)[:2])
+                else:
+                    metric.forward(s, t2, p2)
                 w_or_none = w if weighted else None
                 c = self._coefficients(rows, mask, w_or_none, 1.0, "metric")
                 ops.weighted_sum(place, c, s)
@@ -252,8 +262,9 @@ def make_objective(output_shape, dtype, loss, plain, weighted, weight):
         (name, metric, is_weighted)
         for identifiers, is_weighted in ((plain, False), (weighted, True))
         for name, metric in (
-            metrics.resolve(identifier, output_shape, loss)
+            entry
             for identifier in identifiers
+            for entry in metrics.resolve_all(identifier, output_shape, loss, dtype)
         )
     ]
     names = [("weighted_" if w else "") + name for name, _, w in named]
@@ -269,7 +280,7 @@ def check_targets(objective: Objective, y: np.ndarray, name: str) -> np.ndarray:
     Return targets in the shape and type that the loss wants, or raise a ValueError.
 
     Class numbers become int64 of shape (N,) or (N, T), other targets floats of the
-    output's shape.
+    output's shape; a function of the user's own may want any other shape.
     """
     expected = objective.output_shape
     loss = objective.loss
@@ -277,6 +288,8 @@ def check_targets(objective: Objective, y: np.ndarray, name: str) -> np.ndarray:
         return _check_labels(y, expected, name)
     if y.ndim == 1:
         y = y.reshape(-1, 1)
+    if loss is not None and loss.whole:  # it looks at the shapes by itself
+        return np.require(y, objective.dtype, ["C", "W"])
     agrees = y.ndim == len(expected) and all(
         size is None or size == found for size, found in zip(expected[1:], y.shape[1:])
     )

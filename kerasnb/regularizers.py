@@ -8,12 +8,15 @@ the batch, as in Keras. Read next: `kernels/plain/weights.py`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from .autodiff import Recording, Taped
 from .device import ops
-from .utils import construct
+from .functions import expect_arguments, expect_slope
+from .utils import construct, function_entry, name_of
 
 
 class Regularizer:
@@ -49,6 +52,63 @@ class Regularizer:
         """Make a regularizer from what `get_config` returned."""
         return cls(**config)
 
+    def on_tape(self, w: Taped) -> Taped:
+        """Return the penalty of a taped array, to be differentiated with the rest."""
+
+        def pullback(dy):
+            dw = np.zeros_like(x)
+            self.add_gradient(dw, x)
+            return [(dy * dw).reshape(w.shape)]
+
+        x = np.ascontiguousarray(w.value)
+        return w.tape.add(np.array(self(x), x.dtype), [w], pullback)
+
+
+class Own(Regularizer):
+    """
+    A function w -> penalty of yours, as a regularizer: the tape knows its derivative.
+
+    Parameters
+    ----------
+    function : callable
+        Of one array, written with numpy or the backend K; it returns a single number.
+
+    Raises
+    ------
+    ValueError
+        When used, if the function returns anything else, or something without a slope.
+
+    Examples
+    --------
+    >>> Own(lambda w: 0.5 * np.sum(w**2))(np.array([1.0, 3.0]))
+    5.0
+    """
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        expect_arguments("regularizer", function, "w")
+        self.function = function
+        self.__name__ = name_of(function)
+
+    def _check(self, penalty: Any) -> None:
+        if np.size(penalty) != 1:
+            raise ValueError(
+                f"regularizer {self.__name__}: expected a single number, got an array "
+                f"of shape {np.shape(penalty)}. Take its sum: K.sum(...)."
+            )
+
+    def __call__(self, w: Any) -> Any:
+        """Return the penalty of an array."""
+        penalty = self.function(w)
+        self._check(penalty)
+        return penalty if isinstance(w, Taped) else float(np.reshape(penalty, ()))
+
+    def add_gradient(self, dw: np.ndarray, w: np.ndarray) -> None:
+        """Add the derivative of the penalty by `w` to `dw`, in place."""
+        recording = Recording(self.function, [w])
+        self._check(recording.value)
+        expect_slope(recording, f"regularizer {self.__name__}", "w")
+        dw += recording.gradients(np.ones(recording.value.shape))[0]
+
 
 class L1L2(Regularizer):
     """
@@ -71,8 +131,10 @@ class L1L2(Regularizer):
         self.l2 = float(l2)
         self._out = np.zeros(1)
 
-    def __call__(self, w: np.ndarray) -> float:
+    def __call__(self, w: Any) -> Any:
         """Return the penalty of an array."""
+        if isinstance(w, Taped):
+            return self.on_tape(w)
         ops.l1l2_penalty(self._out, w.reshape(-1), self.l1, self.l2)
         return float(self._out[0])
 
@@ -126,8 +188,10 @@ class EigenvalueRegularizer(Regularizer):
             vectors.append(v / (np.linalg.norm(v) or 1.0))
         return M, vectors
 
-    def __call__(self, w: np.ndarray) -> float:
+    def __call__(self, w: Any) -> Any:
         """Return the penalty of an array."""
+        if isinstance(w, Taped):
+            return self.on_tape(w)
         M, (*_, v) = self._vectors(w)
         return self.k * float(np.sqrt(v @ M @ v))
 
@@ -181,10 +245,12 @@ REGULARIZERS = {
 }
 
 
-def serialize(regularizer: Regularizer | None) -> dict[str, Any] | None:
-    """Return the class name and the configuration; None for None."""
+def serialize(regularizer: Regularizer | None) -> Any:
+    """Return the class name and configuration; a function's name; None for None."""
     if regularizer is None:
         return None
+    if isinstance(regularizer, Own):
+        return function_entry(regularizer.function, REGULARIZERS)
     return {
         "class_name": type(regularizer).__name__,
         "config": regularizer.get_config(),
@@ -197,23 +263,26 @@ def get(identifier: Any) -> Regularizer | None:
 
     Parameters
     ----------
-    identifier : str, dict, class, Regularizer or None
-        'l1', 'l2', 'l1_l2', what `serialize` returned, a class or an object.
+    identifier : str, dict, class, Regularizer, callable or None
+        'l1', 'l2', 'l1_l2', what `serialize` returned, a class, an object, or a
+        function w -> penalty.
 
     Raises
     ------
     ValueError
         If the name is unknown.
     TypeError
-        If it is a plain function, whose derivative nobody knows, or anything else.
+        If it is anything else.
     """
     if identifier is None:
         return None
     found = construct(identifier, REGULARIZERS, Regularizer, "regularizer")
     if isinstance(found, Regularizer):
         return found
+    function = found or identifier
+    if callable(function) and not isinstance(function, type):
+        return Own(function)
     raise TypeError(
-        f"regularizer: expected a name, a configuration or a Regularizer, got "
-        f"{identifier!r}. For a penalty of your own subclass "
-        "kerasnb.regularizers.Regularizer: a function alone does not tell its gradient."
+        "regularizer: expected a name, a configuration, a Regularizer or a function "
+        f"w -> penalty, got {identifier!r}."
     )

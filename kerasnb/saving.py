@@ -36,7 +36,7 @@ from .snapshot import (
     take_weights,
 )
 from .state import packed, unpacked
-from .utils import custom_object_scope, lookup
+from .utils import collected_functions, custom_object_scope, lookup, name_of
 from .version import __version__
 
 FORMAT = "kerasnb 1"
@@ -156,8 +156,11 @@ class Saving:
         **kwargs
             For `json.dumps`, for example indent=2.
         """
+        with collected_functions() as functions:
+            description = described(self)
+        _expect_names("to_json", self, functions)
         document = {
-            **described(self),
+            **description,
             "keras_version": KERAS_VERSION,
             "backend": "kerasnb",
         }
@@ -220,12 +223,15 @@ def save_model(
     """
     path = _writable(filepath, overwrite)
     _expect_model("save_model", model)
+    with collected_functions() as functions:
+        snapshot = take_model(model, include_optimizer)
+    _expect_names("save", model, functions)
     if path.lower().endswith(".keras"):
         keras3_files.write_model(path, model, include_optimizer)
     elif path.lower().endswith(HDF5_ENDINGS):
         keras2_files.write_model(path, model, include_optimizer)
     else:
-        _write(path, take_model(model, include_optimizer))
+        _write(path, snapshot)
 
 
 def load_model(
@@ -492,6 +498,23 @@ def _writable(filepath: Any, overwrite: bool) -> str:
 def _expect_model(call: str, model: Any) -> None:
     if not isinstance(model, Saving):
         raise TypeError(f"{call}: expected a Sequential, got {model!r:.80}.")
+
+
+def _expect_names(call: str, model: Any, functions: dict[str, Any]) -> None:
+    """Refuse functions that nobody could supply under a name of their own."""
+    for name, function in functions.items():
+        own_name, problem = name_of(function), ""
+        if own_name == "<lambda>":
+            problem = "a lambda, which has no name"
+        elif own_name != name:
+            problem = f"two functions called {own_name!r}"
+        if problem:
+            raise ValueError(
+                f"{call}: {model.name} uses {problem}. A file holds the names of your "
+                "functions, never their code, and load_model finds them in "
+                "custom_objects. Give each a name of its own: def name(...). "
+                "include_optimizer=False leaves losses and metrics out."
+            )
 
 
 def _expect_built(model: Any, call: str) -> None:

@@ -22,11 +22,9 @@ from .layer import Layer, Weight
 from .losses import Loss
 from .metrics import Metric
 from .optimizer import Optimizer
-from .utils import get_custom_objects
+from .utils import FUNCTION, get_custom_objects, own_function, saved_name
 
 Named = list[tuple[str, np.ndarray]]
-
-FUNCTION = "function"  # the class_name that marks a function of the user's own
 
 
 @dataclasses.dataclass
@@ -164,8 +162,7 @@ def _described(value: Any) -> Any:
         return {"class_name": value.__name__, "config": {}}
     if hasattr(value, "get_config"):
         return {"class_name": type(value).__name__, "config": value.get_config()}
-    name = getattr(value, "__name__", type(value).__name__)
-    return {"class_name": FUNCTION, "config": name}
+    return {"class_name": FUNCTION, "config": saved_name(value)}
 
 
 def _optimizer_state(model: Any) -> dict[str, Any]:
@@ -356,19 +353,12 @@ def restore_layers(model: Any, states: list[dict[str, Any]]) -> None:
 def _revived(value: Any, get: Callable[[Any], Any]) -> Any:
     """Return what `_described` was given."""
     if isinstance(value, dict) and "class_name" in value:
-        return _own_function(value) if value["class_name"] == FUNCTION else get(value)
+        return own_function(value) if value["class_name"] == FUNCTION else get(value)
     if isinstance(value, dict):
         return {name: _revived(part, get) for name, part in value.items()}
     if isinstance(value, list):
         return [_revived(part, get) for part in value]
     return get_custom_objects().get(value, value)
-
-
-def _own_function(value: dict[str, Any]) -> Any:
-    name = value["config"]
-    if name not in get_custom_objects():
-        raise ValueError(f"It uses the function {name!r}, which the file cannot hold.")
-    return get_custom_objects()[name]
 
 
 def _flat(optimizer: Optimizer, arrays: Named) -> np.ndarray:

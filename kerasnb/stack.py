@@ -15,7 +15,7 @@ from typing import Any
 from .device import ops
 from .layer import Layer, Shapes, Weight, each, show_shape
 from .renames import OLD_NAMES
-from .utils import lookup
+from .utils import custom_object_scope, lookup
 
 
 class Composite(Layer):
@@ -539,10 +539,11 @@ def layers_of(entries, custom_objects=None) -> list[Layer]:
     known.update(layers.CLASSES, Sequential=sequential.Sequential)
     known.update(custom_objects or {})
     made = []
-    for entry in entries:
-        kind = lookup(entry["class_name"], known, "layer")
-        extra = (custom_objects,) if issubclass(kind, Composite) else ()
-        made.append(kind.from_config(entry["config"], *extra))
+    with custom_object_scope(custom_objects or {}):
+        for entry in entries:
+            kind = lookup(entry["class_name"], known, "layer")
+            extra = (custom_objects,) if issubclass(kind, Composite) else ()
+            made.append(kind.from_config(entry["config"], *extra))
     return made
 
 

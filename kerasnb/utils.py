@@ -26,18 +26,26 @@ __all__ = [
     "CustomObjectScope",
     "HDF5Matrix",
     "Sequence",
+    "collected_functions",
     "construct",
     "custom_object_scope",
+    "function_entry",
     "get_custom_objects",
     "lookup",
+    "name_of",
     "normalize",
+    "own_function",
     "positive_integer",
+    "saved_name",
     "to_categorical",
     "whole_number",
 ]
 
 np_utils = sys.modules[__name__]  # the name of this module in Keras 1
+FUNCTION = "function"  # the class_name that marks a function of the user's own
+
 _custom_objects: dict = {}
+_collected: dict | None = None
 
 
 def get_custom_objects():
@@ -110,6 +118,70 @@ def lookup(name, table, what):
     raise ValueError(f"Unknown {what} {name!r}.{hint} Known: {known}.")
 
 
+def name_of(function):
+    """
+    Return what a function is called: under this name `custom_objects` supplies it.
+
+    Examples
+    --------
+    >>> name_of(np.tanh)
+    'tanh'
+    """
+    function = getattr(function, "func", function)  # of functools.partial
+    return getattr(function, "__name__", None) or type(function).__name__
+
+
+@contextlib.contextmanager
+def collected_functions():
+    """
+    Collect the functions that configurations name inside a `with` block.
+
+    Two functions of one name get different ones, so that a copy can tell them apart.
+
+    Examples
+    --------
+    >>> with collected_functions() as found:
+    ...     saved_name(np.tanh), saved_name(lambda x: x)
+    ('tanh', '<lambda>')
+    >>> found["tanh"]
+    <ufunc 'tanh'>
+    """
+    global _collected
+    former, _collected = _collected, {}
+    try:
+        yield _collected
+    finally:
+        _collected = former
+
+
+def saved_name(function):
+    """Return the name of a function in a configuration."""
+    name = unique = name_of(function)
+    if _collected is not None:
+        number = 1
+        while _collected.setdefault(unique, function) != function:
+            number += 1
+            unique = f"{name}_{number}"
+    return unique
+
+
+def function_entry(function, table):
+    """Return what stands for a function in a configuration: its name, if it is free."""
+    name = saved_name(function)
+    return {"class_name": FUNCTION, "config": name} if name in table else name
+
+
+def own_function(entry):
+    """Return the function that a configuration names, or raise a ValueError."""
+    name = entry["config"] if isinstance(entry, dict) else entry
+    if name not in _custom_objects:
+        raise ValueError(
+            f"It uses the function {name!r}, which the file cannot hold. "
+            f"Supply it: custom_objects={{{name!r}: ...}}."
+        )
+    return _custom_objects[name]
+
+
 def construct(identifier, table, base, what):
     """
     Return the object that is meant, or None if it is nothing of these.
@@ -137,6 +209,8 @@ def construct(identifier, table, base, what):
         made = lookup(identifier, table, what)
         is_custom = identifier in _custom_objects and not isinstance(made, type)
         return made if is_custom else made()
+    if isinstance(identifier, dict) and identifier.get("class_name") == FUNCTION:
+        return own_function(identifier)
     if isinstance(identifier, dict) and "class_name" in identifier:
         made = lookup(identifier["class_name"], table, what)
         return made(**identifier.get("config", {}))

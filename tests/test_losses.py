@@ -518,18 +518,13 @@ def test_unknown_names_are_refused_with_the_nearest_one():
         losses.get("mean_sqared_error")
 
 
-def test_plain_functions_are_refused():
-    """A function has no derivative."""
-
-    def my_loss(y_true, y_pred):
-        """Return nothing of use."""
-
-    with pytest.raises(TypeError, match="'my_loss' has no derivative. Write a subcl"):
-        losses.get(my_loss)
-    with pytest.raises(
-        TypeError, match="expected a name such as 'mse' or a Loss, got 3"
-    ):
-        losses.get(3)
+def test_what_is_no_loss_is_refused():
+    """Numbers, classes that are no losses, functions of something else."""
+    for wrong in (3, dict):
+        with pytest.raises(TypeError, match="expected a name such as 'mse', a Loss or"):
+            losses.get(wrong)
+    with pytest.raises(TypeError, match="loss '<lambda>': expected a function of .y_t"):
+        losses.get(lambda p: p)
 
 
 def test_a_loss_without_its_methods_says_so():

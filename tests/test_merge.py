@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kerasnb
-from kerasnb import Fork, Merge, Sequential, check_layer, layers
+from kerasnb import Fork, Merge, Sequential
+from kerasnb import backend as K
+from kerasnb import check_layer, layers
 from kerasnb.layers import (
     Activation,
     Add,
@@ -20,6 +22,7 @@ from kerasnb.layers import (
     Layer,
     Masking,
 )
+from kerasnb.utils import custom_object_scope
 
 A = np.array([[1.0, 2.0], [3.0, -4.0]])
 B = np.array([[5.0, 1.0], [0.0, 2.0]])
@@ -435,6 +438,14 @@ class Difference:
         return [slope, -slope]
 
 
+class Forward:
+    """Half of a mode."""
+
+    def forward(self, inputs):
+        """Return the first array."""
+        return inputs[0]
+
+
 @pytest.mark.parametrize("shape", [(3,), lambda shapes: shapes[0]])
 def test_an_object_may_say_how_to_merge(shape, float64):
     """It has forward and backward; arguments go to both."""
@@ -478,11 +489,57 @@ def test_what_an_object_returns_is_checked():
         def backward(self, dy, inputs):
             return super().backward(dy, inputs)[:1]
 
-    with pytest.raises(ValueError, match=r"returned an array of shape \(2, 2\), but"):
+    with pytest.raises(ValueError, match=r"an array of shape \(2, 2\), but output_sh"):
         Merge(mode=Difference(), output_shape=(3,))([A, B])
     layer = Merge(mode=Wrong(), output_shape=(2,))
     layer([A, B])
     with pytest.raises(ValueError, match="one gradient per input, of shapes"):
+        layer.backward(A)
+
+
+# ---- a function of one's own -------------------------------------------------------
+
+
+def gated(inputs, power=1):
+    """Return a sigmoid(b)^power: K on a list of arrays."""
+    a, b = inputs
+    return a * K.pow(K.sigmoid(b), power)
+
+
+@pytest.mark.parametrize("shape", [None, (3,), lambda shapes: shapes[0]])
+def test_a_function_may_say_how_to_merge(shape, float64):
+    """The tape finds its gradients; the output shape may be left out."""
+    layer = Merge(
+        branches(2, 4), mode=gated, output_shape=shape, arguments={"power": 2}
+    )
+    model = Sequential([layer, Dense(1)])
+    assert layer.output_shape == (None, 3)
+    assert check_layer(model, [(2,), (4,)]).passed
+    np.testing.assert_allclose(
+        Merge(mode=gated)([A, B]), gated([A, B]).astype("f"), rtol=1e-6
+    )
+
+
+def test_a_function_is_configured_by_its_name():
+    """custom_objects supplies the function, for the output shape and mask too."""
+
+    def shape(shapes):
+        return shapes[0]
+
+    config = Merge(mode=gated, output_shape=shape, output_mask=shape).get_config()
+    assert config["mode"] == "gated" and config["output_shape"] == "shape"
+    with custom_object_scope({"gated": gated, "shape": shape}):
+        layer = Merge.from_config(json.loads(json.dumps(config)))
+    assert layer.mode is gated and layer.declared["output_mask"] is shape
+    with pytest.raises(ValueError, match="Unknown merge mode 'gated'"):
+        Merge.from_config({**config, "output_shape": None, "output_mask": None})
+
+
+def test_a_function_without_a_slope_is_named_when_it_should_learn():
+    """Comparing and rounding lead nowhere."""
+    layer = Merge(mode=lambda xs: K.round(xs[0]) + K.cast(xs[1] > 0, "float32"))
+    layer([A, B])
+    with pytest.raises(ValueError, match="merge_1: the result has no slope with resp"):
         layer.backward(A)
 
 
@@ -509,17 +566,22 @@ def test_what_an_object_returns_is_checked():
         (
             lambda: Merge(output_shape=(2,)),
             ValueError,
-            "output_shape is only for an object as mode, the mode is 'sum'",
+            "output_shape is only for a function or an object as mode, the mode is 's",
         ),
         (
             lambda: Merge(arguments={"k": 1}, mode="mul"),
             ValueError,
-            "arguments is only for an object",
+            "arguments is only for a function or an object",
         ),
         (
-            lambda: Merge(mode=lambda xs: xs[0]),
-            NotImplementedError,
-            "cannot derive the gradient of a function",
+            lambda: Merge(mode=lambda a, b: a),
+            TypeError,
+            "mode '<lambda>': expected a function of .inputs., but it takes .a, b.",
+        ),
+        (
+            lambda: Merge(mode=Forward()),
+            TypeError,
+            "an object as mode needs the methods forward.inputs., which returns",
         ),
         (lambda: Merge(mode=Difference()), ValueError, "needs output_shape"),
         (

@@ -168,12 +168,12 @@ def test_a_function_becomes_a_metric():
 
     t, p = np.zeros((2, 3)), np.array([[1.0, -2.0, 0.0], [0.5, 0.0, 0.0]])
     metric = metrics.get(largest)
-    assert metric.name == metrics.serialize(metric) == "largest"
+    assert metric.name == metrics.serialize(metric)["config"] == "largest"
     assert rows_of(metric, t, p).tolist() == [2, 0.5]
     assert metric(t, p).tolist() == [2, 0.5]
     largest.name = "worst"
     assert metrics.get(largest).name == "worst"
-    assert metrics.get(functools.partial(largest)).name == "partial"
+    assert metrics.get(functools.partial(largest)).name == "largest"
 
 
 def test_a_single_value_counts_for_every_row():
@@ -425,15 +425,15 @@ def test_a_metric_that_does_not_fit_the_targets_is_refused():
 
 
 def test_a_function_with_a_result_of_the_wrong_shape_is_named():
-    """(R, 1) for (R,) is refused rather than broadcast to (R, R)."""
+    """(R, R), which comes from (R, 1) and (R,), is refused."""
 
     def wrong(y_true, y_pred):
-        """Forget the mean."""
-        return y_true - y_pred
+        """Forget the last axis of one of the two."""
+        return y_true - y_pred[:, 0]
 
     with pytest.raises(
         ValueError,
-        match=r"metric wrong: expected .* shape \(3,\), .* got shape \(3, 1\)",
+        match=r"metric wrong: expected .* shape \(3,\), .* got shape \(3, 3\)",
     ):
         rows_of(metrics.get(wrong), np.zeros((3, 1)), np.ones((3, 1)))
 

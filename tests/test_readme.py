@@ -32,7 +32,19 @@ def show_state(names):
     assert names["BestOfThree"]().get_state() == {"losses": None}
 
 
-CHECKS = [show_curves, show_two_outputs, show_backup, show_state, check_scale]
+def check_functions(names):
+    assert names["model"].metrics_names == ["loss", "huber"]
+    assert names["check_gradient"](names["swish"], [-1.0, 0.5]).passed
+
+
+CHECKS = [
+    show_curves,
+    show_two_outputs,
+    show_backup,
+    show_state,
+    check_scale,
+    check_functions,
+]
 
 
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="thirty epochs, step by step")

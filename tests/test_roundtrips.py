@@ -262,7 +262,7 @@ CASES |= {
         },
     ),
 }
-NO_LAYERS = {"Layer", "Weight", "Input", "Cell", "StackedRNNCells", *cells}
+NO_LAYERS = {"Lambda", "Layer", "Weight", "Input", "Cell", "StackedRNNCells", *cells}
 ELSEWHERE = {"InputLayer", "Fork"}  # see below
 OTHER_NAMES = {"TimeDistributedDense"}  # makes a Dense
 

@@ -1,3 +1,4 @@
+import functools
 import json
 import os
 import pathlib
@@ -12,6 +13,9 @@ from hypothesis import strategies as st
 import kerasnb
 from kerasnb import (
     Sequential,
+)
+from kerasnb import backend as K
+from kerasnb import (
     initializers,
     layers,
     load_model,
@@ -245,7 +249,7 @@ def test_without_optimizer_the_model_alone_comes_back(path):
 
 def test_compile_false_leaves_the_model_uncompiled(path):
     """Then nothing of the training is looked at."""
-    compiled(metrics=[lambda t, p: 0.0]).save(path)
+    compiled(metrics=[accuracy]).save(path)
     assert load_model(path, compile=False).optimizer is None
 
 
@@ -802,15 +806,104 @@ def test_custom_objects_are_a_dict(path, wrong):
         load_model(path, wrong)
 
 
-def test_a_plain_function_is_no_regularizer_by_name_either():
-    """Its gradient is unknown, with or without a scope."""
-    with custom_object_scope({"mine": lambda w: 0.0}):
-        with pytest.raises(TypeError, match="a function alone does not tell"):
-            kerasnb.regularizers.get("mine")
-        with pytest.raises(TypeError, match="no derivative"):
-            losses.get("mine")
-        with pytest.raises(TypeError, match="no derivative"):
-            kerasnb.activations.get("mine")
+def rough(y_true, y_pred):
+    """Return a loss: K's mean of absolute values."""
+    return K.mean(K.abs(y_pred - y_true), axis=-1)
+
+
+def swish(x):
+    """Return an activation."""
+    return x * K.sigmoid(x)
+
+
+def sparse_weights(w):
+    """Return a penalty."""
+    return 0.01 * K.sum(K.abs(w))
+
+
+def first_two(x, by=1.0):
+    """Return the body of a Lambda layer."""
+    return by * x[:, :2]
+
+
+OWN = {f.__name__: f for f in (rough, swish, sparse_weights, first_two, halves)}
+
+
+def model_of_functions():
+    """Return a model that is made of functions wherever one can stand."""
+    dense = layers.Dense(
+        4,
+        activation=swish,
+        kernel_regularizer=sparse_weights,
+        activity_regularizer=sparse_weights,
+        kernel_initializer=halves,
+    )
+    model = network(dense, layers.Lambda(first_two, arguments={"by": 2.0}))
+    model.compile("adam", rough, metrics=[rough, "mae"])
+    return model
+
+
+def test_functions_of_ones_own_come_back(path):
+    """By name, from custom_objects, and training goes on bit by bit."""
+    model = model_of_functions()
+    train(model)
+    model.save(path)
+    loaded = load_model(path, OWN)
+    assert loaded.loss is rough and loaded.metrics_names == model.metrics_names
+    assert train(loaded) == train(model)
+    assert same_weights(loaded, model)
+    for name in OWN:
+        known = {other: f for other, f in OWN.items() if other != name}
+        with pytest.raises(ValueError, match=f"(?si)'{name}'.*custom_objects="):
+            load_model(path, known)
+
+
+def test_a_function_called_like_a_built_in_is_not_taken_for_it(path):
+    """Whose activation relu is, the file says."""
+
+    def relu(x):
+        return K.relu(x, max_value=1.0)
+
+    model = network(layers.Dense(2, activation=relu))
+    model.save(path)
+    with pytest.raises(
+        ValueError, match="uses the function 'relu', which the file can"
+    ):
+        load_model(path, compile=False)
+    loaded = load_model(path, {"relu": relu}, compile=False)
+    assert loaded.layers[1].activation.function is relu
+
+
+@pytest.mark.parametrize(
+    "make, problem",
+    [
+        (lambda: network(layers.Lambda(lambda x: x)), "a lambda, which has no name"),
+        (lambda: compiled(metrics=[lambda t, p: 0.0]), "a lambda, which has no name"),
+        (
+            lambda: network(
+                layers.Dense(2, activation=swish),
+                layers.Dense(2, activation=functools.partial(swish)),
+            ),
+            "two functions called 'swish'",
+        ),
+    ],
+)
+def test_functions_that_no_name_tells_apart_are_not_saved(make, problem, path):
+    """A sentence says what to do, and nothing is written."""
+    model = make()
+    with pytest.raises(ValueError, match=f"save: .* uses {problem}.*def name"):
+        model.save(path)
+    assert not path.exists()
+
+
+def test_json_names_functions_too():
+    """A lambda is refused there as well."""
+    model = model_of_functions()
+    with custom_object_scope(OWN):
+        twin = model_from_json(model.to_json())
+    assert twin.to_json() == model.to_json()
+    with pytest.raises(ValueError, match="to_json: .* uses a lambda"):
+        network(layers.Lambda(lambda x: x)).to_json()
 
 
 def test_a_state_that_does_not_fit_is_left_out_with_a_warning(path):

@@ -858,9 +858,9 @@ def uncompiled():
             "a list or a dict",
         ),
         (
-            lambda: uncompiled().compile("sgd", lambda y, p: 0),
+            lambda: uncompiled().compile("sgd", lambda p: 0),
             TypeError,
-            "derivative",
+            "expected a function of .y_true, y_pred., but it takes",
         ),
         (lambda: Sequential([Dense(2)]).predict([[1], [2, 3]]), ValueError, "differ"),
         (lambda: kerasnb.set_floatx("float16"), ValueError, "'float32' or 'float64'"),

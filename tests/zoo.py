@@ -132,7 +132,7 @@ OURS = {
 }
 """Layers of Keras 1 and 2 that Keras 3 does not have."""
 
-APART = {"Embedding", "TimeDistributed", "TimeDistributedDense", "InputLayer"}
+APART = {"Lambda", "Embedding", "TimeDistributed", "TimeDistributedDense", "InputLayer"}
 APART |= {"Merge", "Add", "Subtract", "Multiply", "Average", "Maximum", "Dot"}
 APART |= {"Cell", "SimpleRNNCell", "GRUCell", "LSTMCell", "StackedRNNCells"}
 APART |= {"RNN", "Bidirectional", "Concatenate", "Fork", "Layer", "Weight", "Input"}
