@@ -89,7 +89,7 @@ class ActivationFunction:
         """
         raise NotImplementedError(f"{type(self).__name__} has no backward.")
 
-    def __call__(self, x: Any, **params: Any) -> np.ndarray:
+    def __call__(self, x: Any, **params: Any) -> Any:
         """
         Return f(x) as a new array: float64 for a float64 array, else floatx.
 

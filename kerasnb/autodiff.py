@@ -151,19 +151,19 @@ class Taped(np.lib.mixins.NDArrayOperatorsMixin):
             return self.value.astype(dtype)
         return record(cast, (self, dtype), {})
 
-    def reshape(self, *shape: Any) -> Taped:
+    def reshape(self, *shape: Any) -> Any:
         """Return the numbers in another shape."""
         return np.reshape(self, shape[0] if len(shape) == 1 else shape)
 
-    def transpose(self, *axes: Any) -> Taped:
+    def transpose(self, *axes: Any) -> Any:
         """Return the axes in another order."""
         return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
 
-    def flatten(self) -> Taped:
+    def flatten(self) -> Any:
         """Return the numbers in one axis."""
         return np.ravel(self)
 
-    def __pow__(self, exponent: Any) -> Taped:
+    def __pow__(self, exponent: Any) -> Any:
         squares = type(exponent) in (int, float) and exponent == 2
         return np.square(self) if squares else np.power(self, exponent)
 

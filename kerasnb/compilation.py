@@ -79,19 +79,19 @@ class Compiled(Layer):
             "sample_weight_mode": sample_weight_mode,
         }
         check_names(settings)
+        check_targets(target_tensors)
         if self.sublayers:
             by_output(settings, self.output_names)
         optimizer = optimizers.get(optimizer)
-        if self.built:
-            self._objectives_of(settings)
+        resolved = self._objectives_of(settings) if self.built else None
         self.optimizer, self._settings = optimizer, settings
         self.loss, self.loss_weights = loss, loss_weights
         self.metrics, self.weighted_metrics = metrics or [], weighted_metrics or []
         self.sample_weight_mode = sample_weight_mode
         self.target_tensors = target_tensors
         self._objective = self._parameters = None
-        if self.built:
-            self._bind()
+        if resolved:
+            self._bind(resolved)
 
     def _objectives_of(self, settings):
         """Return the objective of each output and which weights are temporal."""
@@ -123,10 +123,14 @@ class Compiled(Layer):
                 )
         return parts, temporal
 
-    def _bind(self):
-        """Connect the compiled settings with the weights and outputs as they are."""
+    def _bind(self, resolved=None):
+        """
+        Connect the compiled settings with the weights and outputs as they are.
+
+        `resolved` is what `_objectives_of` has just returned, if it was asked.
+        """
         names = self.output_names
-        parts, self._temporal = self._objectives_of(self._settings)
+        parts, self._temporal = resolved or self._objectives_of(self._settings)
         untrained = [name for name, part in zip(names, parts) if part.loss is None]
         if 0 < len(untrained) < len(names):
             warnings.warn(
@@ -135,7 +139,7 @@ class Compiled(Layer):
                 stacklevel=3,
             )
         objective = parts[0] if len(parts) == 1 else Objectives(parts, names)
-        trainable = self.trainable_weights
+        trainable = self._in_training_order()
         for weight in self.weights:
             weight.grad = None
         self._parameters = Parameters(trainable)
@@ -164,7 +168,7 @@ class Compiled(Layer):
         self._build_for(x, supply)
         if self._objective is None:
             self._bind()
-        trainable = self.trainable_weights
+        trainable = self._in_training_order()
         if not self._parameters.hold(trainable):
             if len(trainable) != len(self._parameters.weights):
                 warnings.warn(
@@ -175,6 +179,10 @@ class Compiled(Layer):
             self._bind()
         self.owns_dy = True  # the loss's own array, which the next step fills anew
         self.needs_dx = False
+
+    def _in_training_order(self):
+        """Return the trainable weights in the order of the optimizer's."""
+        return self.trainable_weights
 
     def _has_penalties(self):
         return any(
@@ -230,6 +238,17 @@ def check_names(settings):
             raise ValueError(
                 "compile: sample_weight_mode must be None, for a weight per sample, or "
                 f"'temporal', for one per time step, got {mode!r}."
+            )
+
+
+def check_targets(given):
+    """Refuse targets that are neither arrays nor a function, before a call needs y."""
+    for one in given.values() if isinstance(given, dict) else [given]:
+        is_array = isinstance(one, (list, tuple)) or getattr(one, "shape", ())
+        if not (one is None or is_array or callable(one)):
+            raise TypeError(
+                "compile: target_tensors must be an array, or a function that returns "
+                f"the targets of a batch x, got {one!r}."
             )
 
 

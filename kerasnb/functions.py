@@ -167,7 +167,7 @@ def each_number(formula: Callable) -> Callable:
             )
         kinds = [np.asarray(x) for x in arrays]
         dtype = np.result_type(*kinds)
-        dtype = dtype if dtype.kind == "f" else np.float64
+        dtype = dtype if dtype.kind == "f" else np.dtype(np.float64)
         stretched = np.broadcast_arrays(*kinds)
         flat = [np.ascontiguousarray(x, dtype).reshape(-1) for x in stretched]
         y = np.empty(flat[0].shape, dtype)

@@ -184,7 +184,7 @@ class Stored:
         octets = np.frombuffer(data, np.uint8)
         if SHUFFLE in self._filters:
             octets = np.ascontiguousarray(octets.reshape(self.dtype.itemsize, -1).T)
-        order = ">" if self.dataset.dtype.byteorder == ">" else "<"
+        order: Any = ">" if self.dataset.dtype.byteorder == ">" else "<"
         return octets.reshape(-1).view(self.dtype.newbyteorder(order))
 
 

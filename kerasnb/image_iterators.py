@@ -19,17 +19,20 @@ import numpy as np
 
 from . import random
 from .data import as_array, same_length
-from .extras import import_extra
 from .generators import Sequence
+from .images import (
+    COLOR_MODES,
+    INTERPOLATIONS,
+    levels,
+    load_img,
+    pillow,
+    rows_and_columns,
+)
 from .progress import write
 from .utils import lookup, positive_integer, to_categorical
 
 EPOCH = 1 << 34  # blocks of random numbers: an order, and from the middle on the seeds
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".tif", ".tiff")
-COLOR_MODES = {"grayscale": ("L", 1), "rgb": ("RGB", 3), "rgba": ("RGBA", 4)}
-INTERPOLATIONS = dict.fromkeys(
-    ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
-)
 CLASS_MODES: dict[str, Callable] = {
     "categorical": lambda x, k, classes: to_categorical(k, classes),
     "binary": lambda x, k, classes: k.astype(np.float32),
@@ -95,8 +98,9 @@ class ImageIterator(Sequence):
         self.save_prefix = save_prefix
         self.save_format = save_format
         if save_to_dir is not None:
-            _to_picture(np.zeros(image_shape), image_data_generator.data_format)
-            if f".{save_format}" not in _pillow("save_to_dir").registered_extensions():
+            data_format = image_data_generator.data_format
+            levels(np.zeros(image_shape), data_format, True, "save_to_dir")
+            if f".{save_format}" not in pillow("save_to_dir").registered_extensions():
                 raise ValueError(
                     f"save_format: unknown format {save_format!r}. Use 'png' or 'jpeg'."
                 )
@@ -196,8 +200,9 @@ class ImageIterator(Sequence):
         name = f"{row}_{epoch}.{self.save_format}"
         if self.save_prefix:
             name = f"{self.save_prefix}_{name}"
-        pixels = _to_picture(image, self.image_data_generator.data_format)
-        picture = _pillow("save_to_dir").fromarray(pixels)
+        data_format = self.image_data_generator.data_format
+        pixels = levels(image, data_format, True, "save_to_dir")
+        picture = pillow("save_to_dir").fromarray(pixels)
         picture.save(os.path.join(self.save_to_dir or "", name))
 
 
@@ -413,7 +418,7 @@ class DirectoryIterator(ImageIterator):
         subset: str | None = None,
         interpolation: str = "nearest",
     ) -> None:
-        _pillow("flow_from_directory")
+        pillow("flow_from_directory")
         for name, value, table in (
             ("color_mode", color_mode, COLOR_MODES),
             ("class_mode", class_mode, CLASS_MODES),
@@ -422,7 +427,7 @@ class DirectoryIterator(ImageIterator):
             if value is not None or table is not CLASS_MODES:
                 lookup(value, table, name)
         self.directory = os.fspath(directory)
-        self.target_size = _target_size(target_size)
+        self.target_size = rows_and_columns(target_size)
         self.color_mode, self.class_mode = color_mode, class_mode
         self.follow_links, self.interpolation = follow_links, interpolation
         self._find_files(classes, subset, image_data_generator.validation_split)
@@ -445,13 +450,12 @@ class DirectoryIterator(ImageIterator):
 
     def image(self, row: int) -> np.ndarray:
         """Read a file."""
-        pillow = _pillow("flow_from_directory")
-        with pillow.open(os.path.join(self.directory, self.filenames[row])) as file:
-            picture = file.convert(COLOR_MODES[self.color_mode][0])
-        rows, columns = self.target_size
-        if picture.size != (columns, rows):
-            filtering = getattr(pillow.Resampling, self.interpolation.upper())
-            picture = picture.resize((columns, rows), filtering)
+        picture = load_img(
+            os.path.join(self.directory, self.filenames[row]),
+            color_mode=self.color_mode,
+            target_size=self.target_size,
+            interpolation=self.interpolation,
+        )
         pixels = np.asarray(picture)
         if self.image_data_generator.data_format == "channels_first":
             pixels = np.atleast_3d(pixels).transpose(2, 0, 1)
@@ -522,34 +526,3 @@ def _images_below(directory: str, name: str, follow_links: bool) -> list[str]:
             if file.lower().endswith(EXTENSIONS) and not file.startswith(".")
         ]
     return paths
-
-
-def _target_size(size: Any) -> tuple[int, int]:
-    try:
-        rows, columns = size
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"target_size: expected (rows, columns), got {size!r}."
-        ) from None
-    return (
-        positive_integer(rows, "target_size: rows"),
-        positive_integer(columns, "target_size: columns"),
-    )
-
-
-def _to_picture(image: np.ndarray, data_format: str) -> np.ndarray:
-    """Return an image in grey levels or colours from 0 to 255, as Pillow takes it."""
-    if data_format == "channels_first":
-        image = np.moveaxis(image, 0, -1)
-    if image.shape[-1] not in (1, 3, 4):
-        raise ValueError(
-            "save_to_dir: expected images of 1, 3 or 4 channels, got "
-            f"{image.shape[-1]}. Only such can be files."
-        )
-    image = image - image.min()
-    pixels = np.rint(image * (255 / (image.max() or 1))).astype(np.uint8)
-    return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
-
-
-def _pillow(who: str) -> Any:
-    return import_extra("PIL.Image", "images", who)

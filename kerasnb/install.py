@@ -37,8 +37,10 @@ PLACES: dict[str, tuple[str, ...]] = {
     "datasets.reuters": ("datasets.reuters",),
     "engine": LAYERS,
     "engine.base_layer": LAYERS,
+    "engine.input_layer": LAYERS,
     "engine.sequential": ("models",),
     "engine.topology": LAYERS,
+    "engine.training": (),
     "initializations": ("initializers",),
     "initializers": ("initializers",),
     "layers": LAYERS,
@@ -46,6 +48,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "layers.convolutional": LAYERS,
     "layers.convolutional_recurrent": LAYERS,
     "layers.core": LAYERS,
+    "layers.cudnn_recurrent": LAYERS,
     "layers.embeddings": LAYERS,
     "layers.local": LAYERS,
     "layers.merge": LAYERS,
@@ -66,14 +69,15 @@ PLACES: dict[str, tuple[str, ...]] = {
     "preprocessing.sequence": ("preprocessing",),
     "preprocessing.text": ("preprocessing",),
     "regularizers": ("regularizers",),
-    "utils": ("utils", "plotting", "progress"),
+    "utils": ("utils", "diagram", "progress"),
     "utils.data_utils": ("utils",),
     "utils.generic_utils": ("utils", "progress"),
     "utils.io_utils": ("utils",),
-    "utils.layer_utils": ("plotting",),
+    "utils.layer_utils": (),
     "utils.np_utils": ("utils",),
-    "utils.vis_utils": ("plotting",),
-    "utils.visualize_util": ("plotting",),
+    "utils.training_utils": (),
+    "utils.vis_utils": ("diagram",),
+    "utils.visualize_util": ("diagram",),
     "wrappers": (),
     "wrappers.scikit_learn": ("sklearn",),
 }
@@ -85,7 +89,7 @@ SEQUENTIAL = (
 )
 JOINING = "Use the class of that name (Add, Concatenate, ...), or Merge([...], mode)."
 ARRAYS = "kerasnb computes at once on NumPy arrays, without a session or a graph."
-SUMMARY = "model.summary() prints the layers, their shapes and parameters."
+SUMMARY = "model.summary() says it in words, plot_model(model) in a picture."
 CLASSES = "The classes of predictions p are p.argmax(axis=-1), or p > 0.5 for one unit."
 
 HINTS = {
@@ -110,10 +114,18 @@ HINTS = {
     "categorical_probas_to_classes": CLASSES,
     "probas_to_classes": CLASSES,
     "model_to_dot": SUMMARY,
-    "plot": SUMMARY,
-    "plot_model": SUMMARY,
     "print_summary": SUMMARY,
     "multi_gpu_model": "Leave the call out: the model itself uses the whole machine.",
+    **dict.fromkeys(
+        ["random_rotation", "random_shear", "random_shift", "random_zoom"],
+        "ImageDataGenerator varies images; random_transform varies a single one.",
+    ),
+    **dict.fromkeys(
+        ["boston_housing", "cifar100"],
+        "dir(keras.datasets) lists what is there; np.load reads a file of your own.",
+    ),
+    "get_test_data": "Test data are made by numpy.random; keras.datasets has iris.",
+    "test_utils": "Test data are made by numpy.random; keras.datasets has iris.",
     "GeneratorEnqueuer": "fit_generator(..., workers=n) reads ahead by itself.",
     "OrderedEnqueuer": "fit_generator(..., workers=n) reads ahead by itself.",
     "slice": "Leave it out: slice arrays as x[:, a:b].",

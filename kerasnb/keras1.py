@@ -5,7 +5,7 @@ The public Sequential understands the words of Keras 1; this one also counts, av
 and reports as Keras 1 did. Every layer and optimizer can be imported from here under
 its old name, with its old arguments and defaults: `from kerasnb.keras1 import
 Sequential, Dense, Convolution2D, Adam`. Read next: `renames.py` for the words,
-`keras1_defaults.py` for the numbers.
+`keras1_layers.py` and `keras1_defaults.py` for the numbers.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from .keras1_defaults import (
     precision,
     recall,
 )
+from .keras1_layers import layer_class, old_name
 from .layer import Layer, shapes_of
-from .renames import OLD_MODULES, OLD_NAMES
+from .renames import OLD_NAMES
 from .utils import lookup, positive_integer
 
 __all__ = [
-    "OLD_MODULES",
     "OLD_NAMES",
     "Sequential",
     "cosine_proximity",
@@ -56,10 +56,19 @@ def __getattr__(name: str) -> Any:
     """Find a layer or an optimizer by its name of then or of today."""
     modern = OLD_NAMES.get(name, name)
     if modern in layers.CLASSES and modern not in ("Layer", "Weight", "Input"):
-        return old.layer_class(modern, layers.CLASSES[modern])
+        return layer_class(modern, layers.CLASSES[modern])
     if not name.islower() and name.lower() in optimizers.OPTIMIZERS:
         return old.optimizer_class(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def counterpart(kind: type[Layer]) -> type[Layer]:
+    """Return the class of Keras 1 that stands for one of ours; others stay."""
+    if kind is sequential.Sequential:
+        return Sequential
+    if layers.CLASSES.get(kind.__name__) is kind:
+        return layer_class(kind.__name__, kind)
+    return kind
 
 
 class CountedFeed(GeneratorFeed):
@@ -232,9 +241,13 @@ class Sequential(sequential.Sequential):
             optimizer, loss, _old_metrics(metrics), loss_weights, sample_weight_mode
         )
 
-    def _bind(self):
+    def _in_training_order(self):
+        """Return the trainable weights sorted by the names that Keras 1 gave them."""
+        return sorted(self.trainable_weights, key=lambda weight: old_name(weight.name))
+
+    def _bind(self, resolved=None):
         """Connect the settings; losses and metrics become those of Keras 1."""
-        super()._bind()
+        super()._bind(resolved)
         changed = False
         for part in self._parts:
             former = part.loss

@@ -3,7 +3,7 @@ What Keras 1 computed under names that mean something else today.
 
 Plain normal initializers, the cosine as a mean, epsilons of another size, metrics that
 are one number a batch: each stands here as a thin layer over today's version. Read
-next: `keras1.py`, the model that uses them.
+next: `keras1_layers.py` for layers, `keras1.py` for the model that uses all this.
 """
 
 from __future__ import annotations
@@ -15,15 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from . import initializers, layers, losses, optimizers
+from . import initializers, losses, optimizers
 from .device import epsilon
-from .gate_order import from_keras1
 from .initializers import Orthogonal, VarianceScaling
-from .layer import Layer
-from .legacy_layers import Highway as ModernHighway
 from .losses import Loss
 from .metrics import Metric
-from .renames import SPECIAL, bilingual, on, without_transform_bias
 
 # ---- initializers -----------------------------------------------------------------
 
@@ -206,183 +202,3 @@ def optimizer(identifier: Any) -> Any:
     if isinstance(identifier, str) and identifier.lower() in optimizers.OPTIMIZERS:
         return optimizer_class(identifier)()
     return optimizers.get(identifier)
-
-
-# ---- layers -----------------------------------------------------------------------
-
-KERNELS = "init activation weights "
-PENALTIES = "W_regularizer b_regularizer activity_regularizer W_constraint b_constraint"
-WINDOW = "border_mode subsample "
-RECURRENT = "output_dim init inner_init "
-DROPPING = " W_regularizer U_regularizer b_regularizer dropout_W dropout_U"
-ORDER = {
-    "Dense": "output_dim " + KERNELS + PENALTIES + " bias input_dim",
-    "Dropout": "p",
-    "Embedding": "input_dim output_dim init input_length",
-    "BatchNormalization": "epsilon mode axis momentum",
-    "Conv1D": "nb_filter filter_length " + KERNELS + "border_mode subsample_length",
-    "Conv2D": "nb_filter nb_row nb_col " + KERNELS + WINDOW + "dim_ordering",
-    "Conv3D": "nb_filter kernel_dim1 kernel_dim2 kernel_dim3 " + KERNELS + WINDOW,
-    "Conv2DTranspose": "nb_filter nb_row nb_col output_shape " + KERNELS + WINDOW,
-    "SeparableConv2D": "nb_filter nb_row nb_col " + KERNELS + WINDOW,
-    "LocallyConnected1D": "nb_filter filter_length " + KERNELS + "border_mode",
-    "LocallyConnected2D": "nb_filter nb_row nb_col " + KERNELS + WINDOW,
-    "MaxPooling1D": "pool_length stride border_mode",
-    "AveragePooling1D": "pool_length stride border_mode",
-    "MaxPooling2D": "pool_size strides border_mode dim_ordering",
-    "AveragePooling2D": "pool_size strides border_mode dim_ordering",
-    "SimpleRNN": RECURRENT + "activation" + DROPPING,
-    "GRU": RECURRENT + "activation inner_activation" + DROPPING,
-    "LSTM": RECURRENT + "forget_bias_init activation inner_activation" + DROPPING,
-    "MaxoutDense": "output_dim nb_feature init weights "
-    + PENALTIES
-    + " bias input_dim",
-    "Highway": "init transform_bias activation weights " + PENALTIES,
-    "TimeDistributedDense": "output_dim " + KERNELS + PENALTIES,
-}
-"""Class of a layer -> its arguments in the order of Keras 1."""
-
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "BatchNormalization": {"epsilon": 1e-5},
-    "SimpleRNN": {"recurrent_initializer": "orthogonal"},
-    "GRU": {"recurrent_initializer": "orthogonal"},
-    "LSTM": {"recurrent_initializer": "orthogonal"},
-}
-"""Class of a layer -> arguments with another default in Keras 1."""
-
-
-class Highway(ModernHighway):
-    """
-    The Highway layer of Keras 1: the weights are W, b, V, c.
-
-    Parameters
-    ----------
-    transform_bias : float
-        First value of c; below zero, the gate is nearly closed.
-    kernel_initializer, activation, ...
-        As for the Highway layer of today.
-    """
-
-    only_launches = True
-    order = ("W", "b", "V", "c")
-
-    def __init__(self, *args, transform_bias=-2, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.gate_bias = float(transform_bias)
-
-    def get_config(self):
-        """Return the constructor's arguments as plain values."""
-        return {**super().get_config(), "transform_bias": self.gate_bias}
-
-
-class Dense(layers.Dense):
-    """The Dense layer of Keras 1, on rows of features only: (N, I) -> (N, O)."""
-
-    only_launches = True
-
-    def compute_output_shape(self, input_shape):
-        """Refuse more than two axes."""
-        self.expect_rank(input_shape, 2)
-        return super().compute_output_shape(input_shape)
-
-
-class GateByGate:
-    """
-    What GRU and LSTM of Keras 1 do: each gate has arrays of its own.
-
-    They are drawn one by one, unless consume_less is 'gpu', and `set_weights` takes
-    them as well as ours.
-    """
-
-    def __init__(self, *args, **kwargs):
-        if kwargs.get("implementation") == 0:  # consume_less='cpu', without a warning
-            kwargs["implementation"] = 1
-        super().__init__(*args, **kwargs)
-
-    def build(self, input_shape):
-        """Make the weights, and draw those of each gate by themselves."""
-        super().build(input_shape)
-        cell = self.cell
-        if cell.implementation == 2:
-            return
-        first = cell.kernel_initializer, cell.recurrent_initializer
-        for weight, initial in zip((cell.W, cell.U), first):
-            for block in np.split(weight.value, cell.gates, axis=1):
-                block[...] = initializers.first_values(initial, block.shape, self.dtype)
-
-    def set_weights(self, values):
-        """Set the weights from our arrays, or from those of each gate."""
-        by_gate = len(values) == 3 * self.cell.gates > 3
-        super().set_weights(from_keras1(values) if by_gate else values)
-
-
-class SimpleRNN(GateByGate, layers.SimpleRNN):
-    """The SimpleRNN of Keras 1."""
-
-    only_launches = layers.SimpleRNN.only_launches
-
-
-class GRU(GateByGate, layers.GRU):
-    """The GRU of Keras 1."""
-
-    only_launches = layers.GRU.only_launches
-
-
-class LSTM(GateByGate, layers.LSTM):
-    """The LSTM of Keras 1."""
-
-    only_launches = layers.LSTM.only_launches
-
-
-OWN = {"Highway": Highway, "Dense": Dense, "SimpleRNN": SimpleRNN}
-OWN.update(GRU=GRU, LSTM=LSTM)
-
-
-@functools.lru_cache(maxsize=None)
-def layer_class(name: str, base: type[Layer]) -> type[Layer]:
-    """Return a layer class that takes the arguments of Keras 1 without a warning."""
-    own = OWN.get(name, base) if base is getattr(layers, name, None) else base
-
-    def __init__(self, *args, **kwargs):
-        for word, value in DEFAULTS.get(name, {}).items():
-            kwargs.setdefault(word, value)
-        for word, value in kwargs.items():
-            if word.endswith("initializer"):
-                kwargs[word] = initializer(value)
-        own.__init__(self, *args, **kwargs)
-
-    body = {
-        "__doc__": f"The layer {name} with the arguments of Keras 1 and its defaults.",
-        "__module__": "kerasnb.keras1",
-        "only_launches": vars(own).get("only_launches", False),
-        "__init__": __init__,
-    }
-    made = type(name, (own,), body)
-    handlers = [h for h in SPECIAL.get(name, ()) if h is not without_transform_bias]
-    translated = bilingual(
-        __init__, _in_order(name), *handlers, constructs=True, quiet=True
-    )
-    setattr(made, "__init__", translated)
-    return made
-
-
-def _in_order(name: str) -> Callable:
-    words = ORDER.get(name, "").split()
-
-    @on(positional=1)
-    def name_positions(call):
-        """Give positional arguments their names in Keras 1."""
-        if not words:
-            return
-        if len(call.args) > len(words):
-            raise TypeError(
-                f"{name}: expected at most {len(words)} positional arguments "
-                f"({', '.join(words)}), got {len(call.args)}. Pass the rest by name."
-            )
-        for word, value in zip(words, call.args):
-            if word in call.kwargs:
-                raise TypeError(f"{name}: got {word!r} by position and by name.")
-            call.kwargs[word] = value
-        call.args = []
-
-    return name_positions

@@ -40,9 +40,13 @@ def snake_case(class_name: str) -> str:
 
 def unique_name(class_name: str) -> str:
     """Return the snake-cased class name and the next free number: 'max_pooling2d_1'."""
-    name = snake_case(class_name)
-    _names[name] += 1
-    return f"{name}_{_names[name]}"
+    return numbered(snake_case(class_name))
+
+
+def numbered(base: str) -> str:
+    """Return a name with the next free number behind it."""
+    _names[base] += 1
+    return f"{base}_{_names[base]}"
 
 
 def reserve_name(name: str) -> None:
@@ -155,6 +159,7 @@ class Layer(Stateful):
     """
 
     masking = "refuse"
+    dialect = 2  # 1 in the classes of keras1.py
     stateful = False
     takes_several = takes_codes = False
     frozen = owns_dy = False

@@ -174,7 +174,7 @@ class BatchNormalization(Layer):
             variance = self.buffer("variance", channels)
             ops.batch_moments(mean, variance, x)
             if not frozen:
-                self._move(mean, variance, len(x))
+                self.move(mean, variance, len(x))
         self.mean, self.inverse = mean, self.buffer("inverse", channels)
         y = self.buffer("y", x.shape)
         gamma, beta = self.gamma.value, self.beta.value
@@ -202,11 +202,15 @@ class BatchNormalization(Layer):
         )
         return self._leave(dx, "dx")
 
-    def _move(self, mean, variance, R):
+    def move(self, mean, variance, R):
         """Let the moving averages go a step towards the values of R rows."""
-        factor = R / (R - (1 + self.epsilon)) if R > 1 + self.epsilon else 1.0
+        factor = self.correction(R)
         ops.moving_average(self.moving_mean.value, mean, self.momentum, 1.0)
         ops.moving_average(self.moving_variance.value, variance, self.momentum, factor)
+
+    def correction(self, R):
+        """Return what makes the variance of R rows an unbiased one, about."""
+        return R / (R - (1 + self.epsilon)) if R > 1 + self.epsilon else 1.0
 
     def _enter(self, x, name):
         """Return an array as rows of channels (R, K); move the channels if need be."""

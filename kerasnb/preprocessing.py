@@ -21,6 +21,7 @@ from .data import as_array, same_length
 from .generators import Sequence
 from .hdf5 import is_lazy, read_rows
 from .image_iterators import DirectoryIterator, ImageIterator, NumpyArrayIterator
+from .images import array_to_img, img_to_array, load_img
 from .text import (
     Tokenizer,
     hashing_trick,
@@ -37,7 +38,10 @@ __all__ = [
     "NumpyArrayIterator",
     "TimeseriesGenerator",
     "Tokenizer",
+    "array_to_img",
     "hashing_trick",
+    "img_to_array",
+    "load_img",
     "make_sampling_table",
     "one_hot",
     "pad_sequences",

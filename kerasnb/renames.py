@@ -85,41 +85,13 @@ OLD_NAMES = {
     "AtrousConv2D": "Conv2D",
     "SeparableConvolution1D": "SeparableConv1D",
     "SeparableConvolution2D": "SeparableConv2D",
-    "Convolution2DTranspose": "Conv2DTranspose",
     "Deconvolution2D": "Conv2DTranspose",
+    "Convolution2DTranspose": "Conv2DTranspose",
     "Deconv2D": "Conv2DTranspose",
     "Deconvolution3D": "Conv3DTranspose",
     "Deconv3D": "Conv3DTranspose",
 }
 """Old name of a layer class -> today's."""
-
-OLD_MODULES = {
-    "objectives": "losses",
-    "initializations": "initializers",
-    "layers.core": "layers",
-    "layers.convolutional": "layers",
-    "layers.pooling": "layers",
-    "layers.local": "layers",
-    "layers.recurrent": "layers",
-    "layers.embeddings": "layers",
-    "layers.normalization": "layers",
-    "layers.noise": "layers",
-    "layers.advanced_activations": "layers",
-    "layers.wrappers": "layers",
-    "engine": "layers",
-    "engine.topology": "layers",
-    "legacy.layers": "layers",
-    "preprocessing.image": "preprocessing",
-    "preprocessing.sequence": "preprocessing",
-    "preprocessing.text": "preprocessing",
-    "utils.data_utils": "utils",
-    "utils.generic_utils": "utils",
-    "utils.io_utils": "utils",
-    "utils.np_utils": "utils",
-    "utils.vis_utils": "plotting",
-    "utils.visualize_util": "plotting",
-}
-"""Where old scripts look for something, within `keras` -> the module that has it."""
 
 OLD_COUNTS = {
     "samples_per_epoch": "steps_per_epoch",
@@ -420,7 +392,7 @@ def without_mode(call: Call) -> None:
     if call.kwargs["mode"] != 0:
         raise TypeError(
             f"{call.who}: expected mode 0, got {call.kwargs['mode']!r}. There are no "
-            "other modes since Keras 2."
+            "others since Keras 2; kerasnb.keras1.BatchNormalization has 1 and 2."
         )
     call.drop("mode", "mode=0 is left out: there is no other.")
 

@@ -22,6 +22,7 @@ from .layer import Layer, Weight
 from .losses import Loss
 from .metrics import Metric
 from .optimizer import Optimizer
+from .stack import described
 from .utils import FUNCTION, get_custom_objects, own_function, saved_name
 
 Named = list[tuple[str, np.ndarray]]
@@ -78,12 +79,6 @@ def take_model(model: Any, include_optimizer: bool) -> Snapshot:
     if include_optimizer:
         take_training(model, snapshot)
     return snapshot
-
-
-def described(model: Any) -> dict[str, Any]:
-    """Return what `model_from_config` makes the model of."""
-    entry = {"class_name": type(model).__name__, "config": model.get_config()}
-    return {**entry, "dialect": 1} if model.dialect == 1 else entry
 
 
 def take_training(model: Any, snapshot: Snapshot) -> None:

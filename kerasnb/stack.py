@@ -524,15 +524,18 @@ def refuse_shared(parts: list[Layer], owner: str) -> None:
 
 def entries_of(stack: list[Layer]) -> list[dict[str, Any]]:
     """Return the class and the configuration of each layer as plain values."""
-    return [
-        {"class_name": type(layer).__name__, "config": layer.get_config()}
-        for layer in stack
-    ]
+    return [described(layer) for layer in stack]
+
+
+def described(layer: Any) -> dict[str, Any]:
+    """Return the class and the configuration of a layer, and its dialect if it is 1."""
+    entry = {"class_name": type(layer).__name__, "config": layer.get_config()}
+    return {**entry, "dialect": 1} if layer.dialect == 1 else entry
 
 
 def layers_of(entries, custom_objects=None) -> list[Layer]:
     """Make layers, with fresh weights, from what `entries_of` returned."""
-    from . import layers, sequential  # here, because both import this module
+    from . import keras1, layers, sequential  # here: they import this module
 
     old = {name: new for name, new in OLD_NAMES.items() if new in layers.CLASSES}
     known = {name: layers.CLASSES[new] for name, new in old.items()}
@@ -542,6 +545,8 @@ def layers_of(entries, custom_objects=None) -> list[Layer]:
     with custom_object_scope(custom_objects or {}):
         for entry in entries:
             kind = lookup(entry["class_name"], known, "layer")
+            if entry.get("dialect") == 1:
+                kind = keras1.counterpart(kind)
             extra = (custom_objects,) if issubclass(kind, Composite) else ()
             made.append(kind.from_config(entry["config"], *extra))
     return made

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 ARRAY = "__array__"  # the key of a dict that stands for an array
-KINDS = {str: "string", (list, tuple): "list", np.ndarray: "array"}
+KINDS: dict[Any, str] = {str: "string", (list, tuple): "list", np.ndarray: "array"}
 
 
 class Stateful:

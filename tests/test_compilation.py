@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kerasnb
-from kerasnb import Fork, Merge, Sequence, Sequential
+from kerasnb import Fork, Merge, Sequence, Sequential, compilation
 from kerasnb.layers import Activation, Dense, Dropout
 
 RNG = np.random.default_rng(0)
@@ -255,6 +255,31 @@ def test_target_tensors_by_name():
         kerasnb.set_seed(1)
         model.fit(X, y, 5, verbose=0)
     same_weights(a, b)
+
+
+@pytest.mark.parametrize("targets", [5, "y", np.float32(3), {"dense": 5}])
+def test_target_tensors_are_arrays_or_a_function(targets):
+    """Anything else is refused at once, and the model stays as it was."""
+    model = compiled()
+    before = model.optimizer
+    with pytest.raises(TypeError, match="target_tensors must be an array, or a func"):
+        model.compile("adam", "mse", target_tensors=targets)
+    assert model.optimizer is before
+    model = Sequential([Dense(1, input_dim=2)])
+    for targets in ([0.0, 1.0], (0.0, 1.0), np.zeros(2), lambda x: np.zeros(len(x))):
+        model.compile("sgd", "mse", target_tensors=targets)
+        model.fit(np.ones((2, 2)), verbose=0)
+
+
+def test_settings_are_resolved_once(monkeypatch):
+    """What compile has checked is what training uses."""
+    calls = []
+    original = compilation.make_objective
+    monkeypatch.setattr(
+        compilation, "make_objective", lambda *a: calls.append(a) or original(*a)
+    )
+    Sequential([Dense(1, input_dim=2)]).compile("sgd", "mse")
+    assert len(calls) == 1
 
 
 def test_a_model_compiled_before_it_is_built_forgets_nothing():

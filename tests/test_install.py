@@ -7,7 +7,7 @@ import types
 import pytest
 
 import kerasnb
-from kerasnb import install, install_as_keras, uninstall_as_keras
+from kerasnb import diagram, images, install, install_as_keras, uninstall_as_keras
 from kerasnb.install import PLACES, explain
 
 
@@ -64,6 +64,16 @@ def imported(statement):
             kerasnb.layers.Bidirectional,
         ),
         ("from keras.layers import StackedRNNCells", kerasnb.layers.StackedRNNCells),
+        ("from keras.layers import Convolution2D", kerasnb.layers.Conv2D),
+        ("from keras.layers.convolutional import AtrousConv2D", kerasnb.layers.Conv2D),
+        ("from keras.layers.cudnn_recurrent import CuDNNGRU", kerasnb.layers.CuDNNGRU),
+        ("from keras.engine.input_layer import Input", kerasnb.layers.Input),
+        ("from keras.utils import plot_model", diagram.plot_model),
+        ("from keras.utils.vis_utils import plot_model", diagram.plot_model),
+        ("from keras.utils.visualize_util import plot", diagram.plot_model),
+        ("from keras.preprocessing.image import load_img", images.load_img),
+        ("from keras.preprocessing.image import img_to_array", images.img_to_array),
+        ("from keras.preprocessing.image import array_to_img", images.array_to_img),
     ],
 )
 def test_a_name_of_keras_is_ours(keras, statement, expected):
@@ -116,6 +126,10 @@ def test_a_layer_added_later_is_found(keras, monkeypatch):
         ("import keras.optimizer", "Did you mean 'optimizers'"),
         ("from keras.backend import get_session", "without a session"),
         ("from keras.backend import ctc_decode", r"dir\(keras.backend\) lists"),
+        ("from keras.engine.training import Model", "kerasnb builds models"),
+        ("from keras.utils.training_utils import multi_gpu_model", "Leave the call"),
+        ("from keras.datasets import cifar100", "np.load reads a file of your own"),
+        ("from keras.utils.vis_utils import model_to_dot", "plot_model"),
         ("import keras.nothing", r"no keras.nothing. dir\(keras\) lists"),
     ],
 )

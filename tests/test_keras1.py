@@ -464,27 +464,6 @@ def test_layers_in_the_words_and_the_order_of_keras_1():
         keras1.Dens
 
 
-def test_defaults_of_layers(monkeypatch):
-    """The epsilon of BatchNormalization, the gain of orthogonal weights."""
-
-    class BatchNormalization(kerasnb.Layer):
-        def __init__(self, axis=-1, epsilon=1e-3, **kwargs):
-            super().__init__(**kwargs)
-            self.axis, self.epsilon = axis, epsilon
-
-    class LSTM(kerasnb.Layer):
-        def __init__(self, units, recurrent_initializer="orthogonal", **kwargs):
-            super().__init__(**kwargs)
-            self.start = recurrent_initializer
-
-    monkeypatch.setitem(layers.CLASSES, "BatchNormalization", BatchNormalization)
-    monkeypatch.setitem(layers.CLASSES, "LSTM", LSTM)
-    assert keras1.BatchNormalization().epsilon == 1e-5
-    assert keras1.BatchNormalization(1e-6, 0, 1).epsilon == 1e-6
-    assert BatchNormalization().epsilon == 1e-3
-    assert keras1.LSTM(3).start.gain == 1.1
-
-
 def test_each_gate_of_a_recurrent_layer_is_drawn_by_itself():
     """Its limits are those of one block, unless consume_less is 'gpu'."""
     for kind, gates in ((keras1.GRU, 3), (keras1.LSTM, 4)):

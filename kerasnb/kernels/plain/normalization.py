@@ -168,3 +168,53 @@ def batch_norm_backward_input(dx, dy, x, mean, inverse, gamma, dgamma, dbeta, sh
             n = (x[r, k] - mean[k]) * inverse[k]
             common = like(n, share) * (dbeta[k] + n * dgamma[k])
             dx[r, k] = gamma[k] * inverse[k] * (dy[r, k] - common)
+
+
+@kernel(work=lambda y, *rest: y.size)
+def sample_norm_forward(y, n, inverse, x, gamma, beta, epsilon):
+    """
+    n[r, k] = (x[r, k] - mean[r]) inverse[r],   y[r, k] = n[r, k] gamma[k] + beta[k],
+    inverse[r] = 1 / (sqrt(variance[r] + epsilon) + epsilon)
+
+    Mean and variance are those of the K numbers of a row.
+
+    y, n (R, K) out    inverse (R,) out    x (R, K)    gamma, beta (K,)
+    """
+    R, K = x.shape
+    for r in prange(R):
+        mean = float(x[r, 0])
+        for k in range(1, K):
+            mean += float(x[r, k])
+        mean /= K
+        variance = 0.0
+        for k in range(K):
+            variance += (float(x[r, k]) - mean) ** 2
+        inverse[r] = 1.0 / (math.sqrt(variance / K + epsilon) + epsilon)
+        for k in range(K):
+            n[r, k] = (float(x[r, k]) - mean) * float(inverse[r])
+            y[r, k] = n[r, k] * gamma[k] + beta[k]
+
+
+@kernel(work=lambda dx, *rest: dx.size)
+def sample_norm_backward(dx, dy, n, inverse, gamma, epsilon):
+    """
+    dx[r, k] = inverse[r] (dn[r, k] - mean of dn[r])
+               - n[r, k] / s[r] mean of dn[r] n[r],
+    dn[r, k] = dy[r, k] gamma[k],   s[r] = 1 / inverse[r] - epsilon
+
+    dx (R, K) out    dy, n (R, K)    inverse (R,)    gamma (K,)
+    """
+    R, K = dy.shape
+    for r in prange(R):
+        shift = 0.0
+        stretch = 0.0
+        for k in range(K):
+            dn = float(dy[r, k]) * float(gamma[k])
+            shift += dn
+            stretch += dn * float(n[r, k])
+        factor = float(inverse[r])
+        shift /= K
+        stretch /= K * (1.0 / factor - epsilon)
+        for k in range(K):
+            dn = float(dy[r, k]) * float(gamma[k])
+            dx[r, k] = factor * (dn - shift) - float(n[r, k]) * stretch
