@@ -4,7 +4,7 @@ BIN = .venv/bin
 SETUP = setup.cfg pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-step lint bench tutorials clean
+.PHONY: help demo demo-sums demo-text test test-step lint bench tutorials clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,6 +21,12 @@ help:  ## list the targets
 demo: .venv/kerasnb.stamp  ## train two networks on handwritten digits, draw what they learn
 	MPLBACKEND=Agg $(BIN)/python tutorials/00_digits_demo.py
 	MPLBACKEND=Agg $(BIN)/python tutorials/00_filters_demo.py
+
+demo-sums: .venv/kerasnb.stamp  ## teach a recurrent network to add (some minutes)
+	$(BIN)/python tutorials/sums_demo.py
+
+demo-text: .venv/kerasnb.stamp  ## let a recurrent network write like a book (some minutes)
+	$(BIN)/python tutorials/text_demo.py
 
 test: .venv/test.stamp  ## run all tests
 	$(BIN)/python -m pytest

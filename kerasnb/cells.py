@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .layer import Layer
+from .layer import Layer, Shape
 from .stack import Composite, entries_of, refuse_shared
 
 
@@ -29,6 +29,9 @@ class Cell(Layer):
     state_size : int or tuple of int
         Size of each state. The first is also the size of the output, unless
         `output_size` says another.
+    axes : int
+        Number of axes of a step's input, the batch included: 2, or 4 for images. States
+        of more than one axis are told by `state_shapes`.
 
     Examples
     --------
@@ -63,6 +66,7 @@ class Cell(Layer):
     """
 
     state_size: Any = None
+    axes = 2
 
     @property
     def state_sizes(self) -> tuple[int, ...]:
@@ -74,6 +78,10 @@ class Cell(Layer):
     def output_size(self) -> int:
         """Return the size of the output."""
         return self.state_sizes[0]
+
+    def state_shapes(self, input_shape: Shape) -> list[Shape]:
+        """Return the shape of each state for the input of a step, without the batch."""
+        return [(size,) for size in self.state_sizes]
 
     def compute_output_shape(self, input_shape):
         """Return the shape of the output of one step."""
@@ -107,7 +115,7 @@ class Cell(Layer):
         states = [np.require(state, self.dtype, ["C"]) for state in states]
         if not self.built:
             self.connect((None, *x.shape[1:]))
-        shapes = [(len(x), size) for size in self.state_sizes]
+        shapes = [(len(x), *shape) for shape in self.state_shapes(x.shape)]
         if [state.shape for state in states] != shapes:
             raise ValueError(
                 f"{self.name}: expected states of shapes {shapes}, got "
@@ -130,13 +138,14 @@ class Cell(Layer):
         """
         Return the outputs of all steps (T, N, O) and the states after the last one.
 
-        x (T, N, D) has the steps in the order in which they are made; so has the mask
-        (T, N), or None. At a masked step the states stay, and the output is that of
-        the step before; before the first step it is the first state.
+        x (T, N, D), or (T, N, ...), has the steps in the order in which they are made;
+        so has the mask (T, N), or None. At a masked step the states stay, and the
+        output is that of the step before; before the first step, the first state.
         """
         self.start(x.shape[1], training)
         self.ran, self.tape = (x, mask), []
-        ys = self.buffer("ys", (*x.shape[:2], self.output_size))
+        output_shape = self.compute_output_shape(x.shape[1:])
+        ys = self.buffer("ys", (len(x), *output_shape))
         y = states[0]
         if y.shape != ys.shape[1:]:
             y = np.zeros(ys.shape[1:], ys.dtype)
@@ -144,10 +153,9 @@ class Cell(Layer):
             new_y, new_states, kept = self.step(x[s], states, training)
             self.tape.append(kept)
             if mask is not None:
-                kept = mask[s, :, None]
-                new_y = np.where(kept, new_y, y)
+                new_y = _where(mask[s], new_y, y)
                 new_states = [
-                    np.where(kept, new, old) for new, old in zip(new_states, states)
+                    _where(mask[s], new, old) for new, old in zip(new_states, states)
                 ]
             ys[s] = y = new_y
             states = new_states
@@ -174,18 +182,19 @@ class Cell(Layer):
         x, mask = self.ran
         T, N = x.shape[:2]
         dx = self.buffer("dx", x.shape)
-        dstates = [np.zeros((N, size), x.dtype) for size in self.state_sizes]
+        shapes = self.state_shapes(x.shape[1:])
+        dstates = [np.zeros((N, *shape), x.dtype) for shape in shapes]
         dy = np.zeros(dys.shape[1:], x.dtype)  # of an output that masked steps repeat
         for s in reversed(range(T)):
             if len(dys) == T:
                 dy = dy + dys[s]
             elif s == T - 1:
                 dy = dys[0]
-            kept = True if mask is None else mask[s, :, None]
-            given = [np.where(kept, d, 0) for d in dstates]
-            dx[s], given = self.step_back(np.where(kept, dy, 0), given, self.tape[s])
-            dstates = [np.where(kept, new, old) for new, old in zip(given, dstates)]
-            dy = np.where(kept, 0, dy)
+            kept = np.True_ if mask is None else mask[s]
+            given = [_where(kept, d, 0) for d in dstates]
+            dx[s], given = self.step_back(_where(kept, dy, 0), given, self.tape[s])
+            dstates = [_where(kept, new, old) for new, old in zip(given, dstates)]
+            dy = _where(kept, 0, dy)
         return dx
 
 
@@ -231,6 +240,11 @@ class StackedRNNCells(Composite, Cell):
         return self.cells
 
     @property
+    def axes(self):
+        """Return the number of axes of the first cell's input."""
+        return self.cells[0].axes
+
+    @property
     def state_size(self):
         """Return the sizes of the states of all cells."""
         return tuple(size for cell in self.cells for size in cell.state_sizes)
@@ -239,6 +253,14 @@ class StackedRNNCells(Composite, Cell):
     def output_size(self):
         """Return the size of the last cell's output."""
         return self.cells[-1].output_size
+
+    def state_shapes(self, input_shape):
+        """Return the shape of each state of all cells."""
+        found = []
+        for cell in self.cells:
+            found += cell.state_shapes(input_shape)
+            input_shape = cell.compute_output_shape(input_shape)
+        return found
 
     def build(self, input_shape):
         """Build each cell for the output of the one before."""
@@ -301,6 +323,12 @@ class StackedRNNCells(Composite, Cell):
     def get_config(self):
         """Return the constructor's arguments as plain values."""
         return {**super().get_config(), "cells": entries_of(self.cells)}
+
+
+def _where(kept, new, old):
+    """Return new for the samples that are kept, (N,) or one for all; old elsewhere."""
+    axes = max(np.ndim(new), np.ndim(old))
+    return np.where(kept.reshape(-1, *(1,) * (axes - 1)), new, old)
 
 
 def checked_cell(cell: Any, owner: str) -> Cell:

@@ -14,8 +14,8 @@ import numpy as np
 from . import activations, constraints, initializers, regularizers
 from .device import ops
 from .layer import Weight
-from .spatial import Spatial, padding_before, per_axis
-from .utils import lookup, positive_integer
+from .spatial import Spatial
+from .utils import positive_integer
 
 ROOMS = {
     "initializer": initializers,
@@ -53,24 +53,12 @@ class Windowed(Spatial):
 
     def __init__(self, given, /, **kwargs):
         super().__init__(given["data_format"] or self.default_format, **kwargs)
-        self.kernel_size = self._per_axis(given, "kernel_size")
-        self.strides = self._per_axis(given, "strides")
-        self.dilation_rate = self._per_axis(given, "dilation_rate")
-        known = {name: name for name in self.paddings}
-        self.padding = lookup(given["padding"], known, f"padding of {self.name}:")
+        self.take_window(given, self.paddings)
         self.activation = activations.get(given["activation"])
         self.use_bias = bool(given["use_bias"])
         self.activity_regularizer = regularizers.get(given["activity_regularizer"])
         for name in self.option_names():
             setattr(self, name, room_of(name).get(given[name]))
-        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
-            raise ValueError(
-                f"{self.name}: strides {self.strides} and dilation_rate "
-                f"{self.dilation_rate} cannot both be above 1. Set one of them to 1."
-            )
-
-    def _per_axis(self, given, name):
-        return per_axis(given.get(name, 1), self.rank, f"{self.name}: {name}")
 
     def option_names(self) -> list[str]:
         """Return the names of the arguments that every weight's role has."""
@@ -134,26 +122,11 @@ class Windowed(Spatial):
         """Return where a weight's gradient goes: its own room, or a spare one."""
         return self.buffer(name, weight.shape) if weight.grad is None else weight.grad
 
-    def window(self, weights: np.ndarray) -> np.ndarray:
-        """Return weights as (P, Q, S, inputs, outputs)."""
-        return weights.reshape(
-            *self.three(weights.shape[: self.rank]), *weights.shape[self.rank :]
-        )
-
     def geometry(self, x: np.ndarray) -> tuple[tuple[int, ...], ...]:
         """Return stride, dilation and padding before, three numbers each."""
         sizes = x.shape[-1 - self.rank : -1]
-        before = tuple(
-            padding_before(size, window, stride, self.padding, dilation)
-            for size, window, stride, dilation in zip(
-                sizes, self.kernel_size, self.strides, self.dilation_rate
-            )
-        )
-        return (
-            self.three(self.strides),
-            self.three(self.dilation_rate),
-            self.three(before, filling=0),
-        )
+        shape = self.kernel_size, self.strides, self.padding, self.dilation_rate
+        return self.geometry_of(sizes, *shape)
 
     def get_config(self):
         """Return the constructor's arguments as plain values."""

@@ -1,9 +1,9 @@
 """
 Data sets to learn from: `train, test = datasets.NAME.load_data()`, two pairs (x, y).
 
-`digits` and `iris` travel with the package; `moons`, `spirals` and `blobs` are drawn
-from a seed; the classics of Keras are read from `~/.kerasnb/datasets` or
-`~/.keras/datasets`, else downloaded and checked. Read next: `datafiles.py` for how a
+`digits`, `iris` and the text `alice` travel with the package; `moons`, `spirals` and
+`blobs` are drawn from a seed; the classics of Keras are read from `~/.kerasnb/datasets`
+or `~/.keras/datasets`, else downloaded and checked. Read next: `datafiles.py` for how a
 file is found and read, `plotting.py` to look at what you loaded.
 """
 
@@ -81,6 +81,25 @@ class Iris:
         ((120, 4), (30, 4))
         """
         return _load_shipped("iris.npz", 30)
+
+
+class Alice:
+    """
+    The first two chapters of Alice's Adventures in Wonderland, by Lewis Carroll (1865).
+
+    Source and licence stand in `datasets_files/README.md`.
+    """
+
+    def load_text(self) -> str:
+        """
+        Return the text: 22,181 characters, 61 different ones, all of them ASCII.
+
+        Examples
+        --------
+        >>> alice.load_text()[:31]
+        'CHAPTER I. Down the Rabbit-Hole'
+        """
+        return (SHIPPED / "alice.txt").read_text("ascii")
 
 
 def _load_shipped(name: str, tests: int) -> Parts:
@@ -472,6 +491,7 @@ def _word_index(name: str, path: str) -> dict[str, int]:
 
 digits = Digits()
 iris = Iris()
+alice = Alice()
 moons = Moons()
 spirals = Spirals()
 blobs = Blobs()

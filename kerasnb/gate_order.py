@@ -24,6 +24,8 @@ def from_keras1(arrays: Arrays) -> list[np.ndarray]:
     """
     Return [W, U, b] from the 9 arrays of a GRU or the 12 of an LSTM of Keras 1.
 
+    The arrays of a ConvLSTM2D are in the order of an LSTM's.
+
     Examples
     --------
     >>> shapes = (1, 1), (1, 1), (1,)
@@ -102,7 +104,7 @@ def _three(arrays: Arrays, who: str) -> list[np.ndarray]:
 
 def _gates(U: np.ndarray, who: str) -> int:
     """Return the number of gates, which the shape of U (u, G u) tells."""
-    u, columns = U.shape if U.ndim == 2 else (0, 1)
+    u, columns = U.shape[-2:] if U.ndim in (2, 4) else (0, 1)
     if columns not in (3 * u, 4 * u):
         raise ValueError(
             f"{who}: expected the weights of a GRU or an LSTM, U of shape (u, 3 u) or "

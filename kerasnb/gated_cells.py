@@ -285,7 +285,7 @@ class LSTMCell(GatedCell):
     def step(self, x, states, training):
         """Return h' as output, and the states h' and c'."""
         h, c = states
-        z = [part + self.h_part(h, gate) for gate, part in enumerate(self.x_parts(x))]
+        z = self.sums(x, h)
         i, f, o = (_bent(self.recurrent_activation, z[gate]) for gate in (0, 1, 3))
         g = _bent(self.activation, z[2])
         new_c = f * c + i * g
@@ -307,8 +307,19 @@ class LSTMCell(GatedCell):
         bends = [self.recurrent_activation] * 4
         bends[2] = self.activation
         dz = [_unbent(bend, *gate) for bend, gate in zip(bends, gates)]
+        dx, dh = self.sums_back(dz, x, h)
+        return dx, [dh, dc * f]
+
+    def sums(self, x, h):
+        """Return x W + b + h U for each gate."""
+        return [
+            part + self.h_part(h, gate) for gate, part in enumerate(self.x_parts(x))
+        ]
+
+    def sums_back(self, dz, x, h):
+        """Add to dW, dU and db; return dx and dh."""
         dh = sum(self.h_back(one, h, gate) for gate, one in enumerate(dz))
-        return self.x_back(dz, x), [dh, dc * f]
+        return self.x_back(dz, x), dh
 
     def run_kernel(self, h, c):
         """Fill h and c with the states of all steps."""

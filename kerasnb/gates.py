@@ -83,13 +83,18 @@ class GatedCell(Cell):
 
     def build(self, input_shape):
         """Make W (D, G u), U (u, G u) and b (G u,)."""
-        columns = self.gates * self.units
-        self.W = self._make("kernel", "kernel", (input_shape[-1], columns))
-        self.U = self._make("recurrent", "recurrent_kernel", (self.units, columns))
+        W_shape, U_shape = self.weight_shapes(input_shape)
+        self.W = self._make("kernel", "kernel", W_shape)
+        self.U = self._make("recurrent", "recurrent_kernel", U_shape)
         shape = self.bias_shape()
         self.b = Weight(np.zeros(shape, self.dtype), "no bias", trainable=False)
         if self.use_bias:
             self.b = self._make("bias", "bias", shape)
+
+    def weight_shapes(self, input_shape: Shape) -> tuple[Shape, Shape]:
+        """Return the shapes of W and U."""
+        columns = self.gates * self.units
+        return (input_shape[-1], columns), (self.units, columns)
 
     def bias_shape(self) -> Shape:
         """Return the shape of b."""
@@ -118,16 +123,17 @@ class GatedCell(Cell):
 
     def start(self, batch, training):
         """Draw the masks of inputs and states, (one or G, N, size), or (0, ...)."""
-        self.x_masks = self._draw("x masks", self.dropout, batch, training)
-        self.h_masks = self._draw("h masks", self.recurrent_dropout, batch, training)
+        x_shape = batch, len(self.W.value) if self.built else self.units
+        h_shape = batch, self.units
+        self.x_masks = self.draw("x masks", self.dropout, x_shape, training)
+        self.h_masks = self.draw("h masks", self.recurrent_dropout, h_shape, training)
 
-    def _draw(self, name, rate, batch, training):
+    def draw(self, name: str, rate: float, shape: Shape, training: bool) -> np.ndarray:
         """Return factors that keep the mean: 0, or 1 / (1 - rate)."""
-        size = len(self.W.value) if self.built and name[0] == "x" else self.units
         if not training or rate in (0, 1):
-            return self.buffer(f"no {name}", (0, batch, size))
+            return self.buffer(f"no {name}", (0, *shape))
         count = self.gates if self.implementation == 1 else 1
-        masks = self.buffer(name, (count, batch, size))
+        masks = self.buffer(name, (count, *shape))
         ones = self.buffer(f"{name}: ones", masks.shape)
         ones[...] = 1
         words = self.buffer(f"{name}: words", (-(-masks.size // 4) * 4,), np.uint32)

@@ -62,6 +62,8 @@ ORDER = {
     "SimpleRNN": RECURRENT + "activation" + DROPPING,
     "GRU": RECURRENT + "activation inner_activation" + DROPPING,
     "LSTM": RECURRENT + "forget_bias_init activation inner_activation" + DROPPING,
+    "ConvLSTM2D": "nb_filter nb_row nb_col init inner_init forget_bias_init activation "
+    "inner_activation dim_ordering " + WINDOW + DROPPING,
     "MaxoutDense": "output_dim nb_feature init weights "
     + PENALTIES
     + " bias input_dim",
@@ -75,6 +77,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "SimpleRNN": {"recurrent_initializer": "orthogonal"},
     "GRU": {"recurrent_initializer": "orthogonal"},
     "LSTM": {"recurrent_initializer": "orthogonal"},
+    "ConvLSTM2D": {"recurrent_initializer": "orthogonal"},
 }
 """Class of a layer -> arguments with another default in Keras 1."""
 
@@ -273,7 +276,7 @@ class Embedding(layers.Embedding):
 
 class GateByGate:
     """
-    What GRU and LSTM of Keras 1 do: each gate has arrays of its own.
+    What GRU, LSTM and ConvLSTM2D of Keras 1 do: each gate has arrays of its own.
 
     They are drawn one by one, unless consume_less is 'gpu', and `set_weights` takes
     them as well as ours.
@@ -294,7 +297,7 @@ class GateByGate:
         for weight, initial in zip((cell.W, cell.U), first):
             if not weight.value.any():  # left blank, for what a file holds
                 continue
-            for block in np.split(weight.value, cell.gates, axis=1):
+            for block in np.split(weight.value, cell.gates, axis=-1):
                 block[...] = initializers.first_values(initial, block.shape, self.dtype)
 
     def set_weights(self, values):
@@ -321,10 +324,12 @@ class LSTM(GateByGate, layers.LSTM):
     only_launches = layers.LSTM.only_launches
 
 
-OWN = {
-    kind.__name__: kind
-    for kind in (Highway, Dense, BatchNormalization, Embedding, SimpleRNN, GRU, LSTM)
-}
+class ConvLSTM2D(GateByGate, layers.ConvLSTM2D):
+    """The ConvLSTM2D of Keras 1."""
+
+
+CHANGED = Highway, Dense, BatchNormalization, Embedding, SimpleRNN, GRU, LSTM
+OWN = {kind.__name__: kind for kind in (*CHANGED, ConvLSTM2D)}
 """Name of a layer -> its class, where Keras 1 computed something else."""
 
 NAMES_THEN = {modern: old for old, modern in reversed(OLD_NAMES.items())}

@@ -31,6 +31,7 @@ from .advanced_activations import (
 )
 from .cells import Cell, StackedRNNCells
 from .convolution import Conv1D, Conv2D, Conv3D
+from .convolutional_lstm import ConvLSTM2D, ConvLSTM2DCell
 from .cudnn import CuDNNGRU, CuDNNLSTM
 from .device import ops
 from .embedding import Embedding, float_type
@@ -99,11 +100,13 @@ __all__ = [
     "LSTM",
     "CuDNNGRU",
     "CuDNNLSTM",
+    "ConvLSTM2D",
     "RNN",
     "Cell",
     "SimpleRNNCell",
     "GRUCell",
     "LSTMCell",
+    "ConvLSTM2DCell",
     "StackedRNNCells",
     "TimeDistributed",
     "Bidirectional",

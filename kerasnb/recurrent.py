@@ -117,53 +117,54 @@ class RNN(Composite):
 
     def build(self, input_shape):
         """Build the cell for single steps."""
-        self.cell.connect((None, input_shape[-1]))
+        self.cell.connect((None, *input_shape[2:]))
 
     def compute_output_shape(self, input_shape):
         """Return (N, O), or (N, T, O) with sequences."""
-        self.expect_rank(input_shape, 3)
-        N, T, D = input_shape
+        self.expect_rank(input_shape, 1 + self.cell.axes)
+        N, T, *step = input_shape
         if self.unroll and T is None:
             raise ValueError(
                 f"{self.name}: with unroll=True the number of steps must be known, got "
                 f"an input of shape {show_shape(input_shape)}. Leave unroll out: it "
                 "changes nothing here."
             )
-        output = self.cell.compute_output_shape((N, D))
-        return (N, T, output[-1]) if self.return_sequences else (N, output[-1])
+        _, *output = self.cell.compute_output_shape((N, *step))
+        return (N, T, *output) if self.return_sequences else (N, *output)
 
     # ---- forward and backward -----------------------------------------------------
 
     def forward(self, x, training):
         """Return the last output of each sample, or all of them."""
-        N, T, D = x.shape
+        N, T, *step = x.shape
         if not T:
             raise ValueError(f"{self.name}: expected at least one step, got none.")
-        xt = self.buffer("x by time", (T, N, D))
-        ops.steps_to_time_major(xt, x, self.go_backwards)
-        ys, states = self.cell.run(xt, self._first(N), self._mask_by_time(), training)
+        xt = self.buffer("x by time", (T, N, *step))
+        ops.steps_to_time_major(_rows(xt), _rows(x), self.go_backwards)
+        first, mask = self._first((N, *step)), self._mask_by_time()
+        ys, states = self.cell.run(xt, first, mask, training)
         if self.stateful:
             for kept, new in zip(self.states, states):
                 kept[...] = new
         if not self.return_sequences:
             return ys[-1]
-        y = self.buffer("y", (N, T, ys.shape[-1]))
-        ops.time_major_to_steps(y, ys, self.turns_sequences)
+        y = self.buffer("y", (N, T, *ys.shape[2:]))
+        ops.time_major_to_steps(_rows(y), _rows(ys), self.turns_sequences)
         return y
 
     def backward(self, dy):
         """Fill the gradients of the weights, return dx."""
         dys = dy[None]
         if self.return_sequences:
-            N, T, O = dy.shape
-            dys = self.buffer("dy by time", (T, N, O))
-            ops.steps_to_time_major(dys, dy, self.turns_sequences)
+            N, T, *output = dy.shape
+            dys = self.buffer("dy by time", (T, N, *output))
+            ops.steps_to_time_major(_rows(dys), _rows(dy), self.turns_sequences)
         dxt = self.cell.run_back(dys, self.needs_dx)
         if dxt is None:
             return None
-        T, N, D = dxt.shape
-        dx = self.buffer("dx", (N, T, D))
-        ops.time_major_to_steps(dx, dxt, self.go_backwards)
+        T, N, *step = dxt.shape
+        dx = self.buffer("dx", (N, T, *step))
+        ops.time_major_to_steps(_rows(dx), _rows(dxt), self.go_backwards)
         return dx
 
     def compute_mask(self, x, mask):
@@ -181,19 +182,20 @@ class RNN(Composite):
 
     # ---- states -------------------------------------------------------------------
 
-    def _first(self, N):
-        """Return the states with which a batch of N samples starts."""
+    def _first(self, step_shape):
+        """Return the states with which a batch starts, given the shape of its steps."""
+        N = step_shape[0]
         first = [
-            self.buffer(f"first {number}", (N, size))
-            for number, size in enumerate(self.cell.state_sizes)
+            self.buffer(f"first {number}", (N, *shape))
+            for number, shape in enumerate(self.cell.state_shapes(step_shape))
         ]
         if not self.stateful:
             return first  # zeros, which nobody writes to
-        if self.states is not None and len(self.states[0]) != N:
+        if self.states is not None and self.states[0].shape != first[0].shape:
             warnings.warn(
                 f"{self.name}: the states of {len(self.states[0])} samples are lost, "
-                f"because a batch of {N} came, which starts from zeros. Keep the batch "
-                "size, or call reset_states() before it changes.",
+                f"because a batch of shape {show_shape(step_shape)} came, which starts "
+                "from zeros. Keep the size, or call reset_states() before it changes.",
                 stacklevel=2,
             )
             self.states = None
@@ -210,7 +212,7 @@ class RNN(Composite):
         Parameters
         ----------
         states : array or list of arrays, optional
-            One (N, size) for each state of the cell.
+            One (N, size) for each state of the cell; those of images have their shape.
 
         Raises
         ------
@@ -230,13 +232,13 @@ class RNN(Composite):
         if not isinstance(states, (list, tuple)):
             states = [states]
         states = [np.array(state, self.dtype) for state in states]
-        sizes = self.cell.state_sizes
-        N = (self.input_shape or self.batch_input_shape or (None,))[0]
+        shape = self.input_shape or self.batch_input_shape
+        N, _, *step = shape or (None,) * (1 + self.cell.axes)
         if N is None and states and states[0].ndim:
             N = len(states[0])
-        wanted = [(N, size) for size in sizes]
+        wanted = [(N, *shape) for shape in self.cell.state_shapes((N, *step))]
         found = [state.shape for state in states]
-        if found != wanted:
+        if not _fit(found, wanted):
             raise ValueError(
                 f"{self.name}: expected states of shapes {wanted}, got {found}."
             )
@@ -261,6 +263,20 @@ class RNN(Composite):
         return cls(**{**config, "cell": cell})
 
 
+def _rows(a: np.ndarray) -> np.ndarray:
+    """Return (T, N, ...) as (T, N, D)."""
+    return a.reshape(*a.shape[:2], -1)
+
+
+def _fit(shapes, wanted):
+    """Return whether the shapes are the wanted ones, in which None stands for any."""
+    return [len(shape) for shape in shapes] == [len(shape) for shape in wanted] and all(
+        size is None or size == found
+        for one, other in zip(shapes, wanted)
+        for found, size in zip(one, other)
+    )
+
+
 class Recurrent(RNN):
     """
     Base class of the layers around one cell of Keras, whose arguments they take too.
@@ -273,6 +289,8 @@ class Recurrent(RNN):
     def __init__(self, given, /, dtype=None, name=None, **kwargs):
         given = {key: value for key, value in given.items() if key not in NOT_GIVEN}
         own = {key: given.pop(key) for key in (*OPTIONS, "activity_regularizer")}
+        for key in own.keys() & kwargs.keys():  # a layer without that argument
+            raise TypeError(f"{type(self).__name__}: unknown argument {key!r}.")
         name = name or unique_name(type(self).__name__)
         cell = self.kind(**given, dtype=dtype, name=name)
         super().__init__(cell, **own, name=name, **kwargs)

@@ -9,6 +9,8 @@ here anybody asks for `data_format`. Read next: `convolution.py`, `pooling.py`.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from . import device
@@ -95,6 +97,9 @@ class Spatial(Layer):
     """
 
     rank = 2
+    kernel_size: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilation_rate: tuple[int, ...]
 
     def __init__(self, data_format=None, **kwargs):
         super().__init__(**kwargs)
@@ -168,6 +173,37 @@ class Spatial(Layer):
     def three(self, per_axis: tuple[int, ...], filling: int = 1) -> tuple[int, ...]:
         """Return three numbers: axes that the layer lacks get the filling."""
         return (filling,) * (MOST_AXES - self.rank) + tuple(per_axis)
+
+    # ---- a window of weights ------------------------------------------------------
+
+    def take_window(self, given: dict[str, Any], paddings: tuple[str, ...]) -> None:
+        """Store kernel_size, strides, dilation_rate and padding."""
+        for name in ("kernel_size", "strides", "dilation_rate"):
+            sizes = per_axis(given.get(name, 1), self.rank, f"{self.name}: {name}")
+            setattr(self, name, sizes)
+        known = {name: name for name in paddings}
+        self.padding = lookup(given["padding"], known, f"padding of {self.name}:")
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ValueError(
+                f"{self.name}: strides {self.strides} and dilation_rate "
+                f"{self.dilation_rate} cannot both be above 1. Set one of them to 1."
+            )
+
+    def window(self, weights: np.ndarray) -> np.ndarray:
+        """Return weights as (P, Q, S, inputs, outputs)."""
+        return weights.reshape(
+            *self.three(weights.shape[: self.rank]), *weights.shape[self.rank :]
+        )
+
+    def geometry_of(self, sizes, window, strides, padding, dilation):
+        """Return stride, dilation and padding before, three numbers each."""
+        each = zip(sizes, window, strides, dilation)
+        before = tuple(padding_before(n, k, s, padding, d) for n, k, s, d in each)
+        return (
+            self.three(strides),
+            self.three(dilation),
+            self.three(before, filling=0),
+        )
 
     def get_config(self):
         """Return the constructor's arguments as plain values."""

@@ -119,6 +119,16 @@ def test_shipped_data_are_not_sorted_by_class(name):
         assert len(set(y[start : start + tenth].tolist())) == y.max() + 1
 
 
+def test_the_text_is_the_beginning_of_alice():
+    """Two chapters in plain ASCII, with their source."""
+    text = datasets.alice.load_text()
+    assert len(text) == 22181 and len(set(text)) == 61 and text.isascii()
+    assert text.count("CHAPTER") == 2 and "Curiouser and curiouser!" in text
+    assert text.endswith("the whole party swam to the shore.\n")
+    source = (datasets.SHIPPED / "README.md").read_text("utf-8")
+    assert "alice.txt" in source and "public domain" in source
+
+
 def test_changing_what_was_loaded_changes_no_later_load():
     """Every call returns arrays of its own."""
     datasets.iris.load_data()[0][0][:] = 0

@@ -139,6 +139,7 @@ def without(drawn, *names):
 
 
 FLAT, SERIES, IMAGE, VOLUME = (6,), (8, 3), (8, 7, 3), (6, 5, 4, 2)
+MOVIE = (3, 5, 4, 2)
 SHAPES = {1: SERIES, 2: IMAGE, 3: VOLUME}
 
 
@@ -253,6 +254,15 @@ CASES |= {
     "LSTM": (SERIES, recurrent(unit_forget_bias=flag, **gates)),
     "CuDNNGRU": (SERIES, without(recurrent(), *CUDNN, "implementation")),
     "CuDNNLSTM": (SERIES, without(recurrent(), *CUDNN, "implementation")),
+    "ConvLSTM2D": (
+        MOVIE,
+        {
+            **without(recurrent(), "units", "unroll", "implementation"),
+            **without(convolution(2), *kernel()),
+            **gates,
+            "unit_forget_bias": flag,
+        },
+    ),
     "RNN": (SERIES, {"cell": cell | st.lists(cell, min_size=1, max_size=2), **loop}),
     "Bidirectional": (
         SERIES,
@@ -263,6 +273,7 @@ CASES |= {
     ),
 }
 NO_LAYERS = {"Lambda", "Layer", "Weight", "Input", "Cell", "StackedRNNCells", *cells}
+NO_LAYERS |= {"ConvLSTM2DCell"}
 ELSEWHERE = {"InputLayer", "Fork"}  # see below
 OTHER_NAMES = {"TimeDistributedDense"}  # makes a Dense
 

@@ -134,7 +134,15 @@ OURS = {
 
 APART = {"Lambda", "Embedding", "TimeDistributed", "TimeDistributedDense", "InputLayer"}
 APART |= {"Merge", "Add", "Subtract", "Multiply", "Average", "Maximum", "Dot"}
-APART |= {"Cell", "SimpleRNNCell", "GRUCell", "LSTMCell", "StackedRNNCells"}
+APART |= {
+    "ConvLSTM2D",
+    "ConvLSTM2DCell",
+    "Cell",
+    "SimpleRNNCell",
+    "GRUCell",
+    "LSTMCell",
+    "StackedRNNCells",
+}
 APART |= {"RNN", "Bidirectional", "Concatenate", "Fork", "Layer", "Weight", "Input"}
 """Layers in `others`, tested below merges, and names that are no layers to stack."""
 
