@@ -243,12 +243,87 @@ def text_torch(torch):
     return net, nn.BCEWithLogitsLoss(), optimizer
 
 
+def sums(rng: np.random.Generator, samples: int) -> Tuple[np.ndarray, np.ndarray]:
+    """Seven one-hot symbols of twelve, and four."""
+    symbols = np.eye(12, dtype=np.float32)
+    x, y = (symbols[rng.integers(0, 12, (samples, steps))] for steps in (7, 4))
+    return x, y
+
+
+def recurrent_layers(kind: str, **words: Any) -> Callable:
+    """Codes of words, one recurrent layer, yes or no."""
+
+    def layers(L):
+        return [
+            L.Embedding(20_000, 128, input_shape=(80,)),
+            getattr(L, kind)(128, recurrent_activation="sigmoid", **words),
+            L.Dense(1, activation="sigmoid"),
+        ]
+
+    return layers
+
+
+def last_step(torch):
+    """Return the module that takes the last of the steps a recurrent module returns."""
+
+    class LastStep(torch.nn.Module):
+        def forward(self, result):
+            return result[0][:, -1]
+
+    return LastStep()
+
+
+def recurrent_torch(kind: str) -> Callable:
+    """The same for PyTorch."""
+
+    def make(torch):
+        nn = torch.nn
+        net = nn.Sequential(
+            nn.Embedding(20_000, 128),
+            getattr(nn, kind)(128, 128, batch_first=True),
+            last_step(torch),
+            nn.Linear(128, 1),
+        )
+        optimizer = torch.optim.Adam(net.parameters(), foreach=True)
+        return net, nn.BCEWithLogitsLoss(), optimizer
+
+    return make
+
+
+def addition_layers(L):
+    return [
+        L.LSTM(128, recurrent_activation="sigmoid", input_shape=(7, 12)),
+        L.RepeatVector(4),
+        L.LSTM(128, recurrent_activation="sigmoid", return_sequences=True),
+        L.TimeDistributed(L.Dense(12, activation="softmax")),
+    ]
+
+
+def addition_torch(torch):
+    nn = torch.nn
+
+    class Addition(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder = nn.LSTM(12, 128, batch_first=True)
+            self.decoder = nn.LSTM(128, 128, batch_first=True)
+            self.top = nn.Linear(128, 12)
+
+        def forward(self, x):
+            seen = self.encoder(x)[0][:, -1:]
+            return self.top(self.decoder(seen.expand(-1, 4, -1))[0]).movedim(-1, 1)
+
+    net = Addition()
+    optimizer = torch.optim.Adam(net.parameters(), foreach=True)
+    return net, nn.CrossEntropyLoss(), optimizer
+
+
 def same(y: np.ndarray) -> np.ndarray:
     return y
 
 
 def labels(y: np.ndarray) -> np.ndarray:
-    return y.argmax(axis=1)
+    return y.argmax(axis=-1)
 
 
 CLASSES = {"loss": "categorical_crossentropy", "metrics": ["accuracy"]}
@@ -330,5 +405,41 @@ MODELS = {
         torch=text_torch,
         targets=same,
         faster=1.0,
+    ),
+    "lstm": Model(
+        title="80 words of 20,000, embedding 128, lstm 128, dense 1, adam",
+        batch=32,
+        batches=20,
+        epochs=1,
+        data=words(80, 20_000),
+        layers=recurrent_layers("LSTM"),
+        compile={"loss": "binary_crossentropy", "optimizer": "adam"},
+        torch=recurrent_torch("LSTM"),
+        targets=same,
+        faster=1.4,
+    ),
+    "gru": Model(
+        title="80 words of 20,000, embedding 128, gru 128, dense 1, adam",
+        batch=32,
+        batches=20,
+        epochs=1,
+        data=words(80, 20_000),
+        layers=recurrent_layers("GRU", reset_after=True),
+        compile={"loss": "binary_crossentropy", "optimizer": "adam"},
+        torch=recurrent_torch("GRU"),
+        targets=same,
+        faster=2.0,
+    ),
+    "addition": Model(
+        title="7 of 12 symbols, lstm 128, repeat 4, lstm 128, dense 12 a step, adam",
+        batch=128,
+        batches=40,
+        epochs=1,
+        data=sums,
+        layers=addition_layers,
+        compile={**CLASSES, "optimizer": "adam"},
+        torch=addition_torch,
+        targets=labels,
+        faster=1.5,
     ),
 }
