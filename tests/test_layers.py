@@ -179,6 +179,10 @@ def test_default_names_are_snake_cased_and_numbered():
     assert layers.Dense(1).name == "dense_1" and layers.Dense(1).name == "dense_2"
 
 
+def doubled(x):
+    return 2 * x
+
+
 @pytest.mark.filterwarnings("ignore:TimeDistributedDense is")
 @pytest.mark.parametrize("name", sorted(layers.CLASSES))
 def test_a_layer_is_rebuilt_from_its_configuration(name):
@@ -193,7 +197,7 @@ def test_a_layer_is_rebuilt_from_its_configuration(name):
         "Permute": ((2, 1),),
         "RepeatVector": (4,),
         "ActivityRegularization": (0.1, 0.2),
-        "Lambda": (np.tanh, (3,)),
+        "Lambda": (doubled, (3,)),
         "Masking": (3.0,),
         "InputLayer": ((3,),),
         "Fork": ([layers.Dense(2), layers.Dense(3)],),
@@ -217,7 +221,7 @@ def test_a_layer_is_rebuilt_from_its_configuration(name):
         "PReLU": ("ones", "l1", "non_neg", [1, 2]),
     }.get(name, (4, 3) if "Conv" in name else ())
     layer = layers.get(name)(*arguments)
-    with custom_object_scope({"tanh": np.tanh}):
+    with custom_object_scope({"doubled": doubled}):
         clone = layers.get(name).from_config(layer.get_config())
     assert clone.get_config() == layer.get_config()
 
