@@ -60,6 +60,8 @@ def main() -> None:
         line = times[-1] * (np.array(sizes) / sizes[-1]) ** power
         ax.loglog(sizes, line * 1e3, "--", label=f"power {power}")
         ax.set(xlabel=name, ylabel="ms per training step")
+        ax.set_xticks(sizes, [str(size) for size in sizes])
+        ax.minorticks_off()
         ax.legend()
     figure.savefig(sys.argv[1] if len(sys.argv) > 1 else "growth.png")
 
