@@ -54,7 +54,7 @@ def reader(**words):
 model = reader(input_shape=(WINDOW, len(symbols)))
 model.summary()
 model.compile(Adam(0.005), "sparse_categorical_crossentropy")
-model.fit(x, y[..., np.newaxis], batch_size=64, epochs=15, verbose=2)
+model.fit(x, y[..., np.newaxis], batch_size=64, epochs=40, verbose=2)
 
 # %% [markdown]
 # ## Writing
