@@ -22,7 +22,7 @@ from .hdf5_files import Folder, Stored, put_array, put_group, put_texts, writing
 from .keras1_weights import flipped, from_cards, modern_config, modernized, stored
 from .keras3_config import from_keras3, optimizer_from, told_from
 from .layer import Layer
-from .snapshot import FUNCTION, Snapshot, take_model
+from .snapshot import FUNCTION, Snapshot
 
 KERAS_VERSION = "2.2.4"
 BACKEND = "tensorflow"  # whose orientation of convolutions ours is
@@ -62,9 +62,8 @@ def write_weights(path: str, model: Any) -> None:
         _put_weights(root, model)
 
 
-def write_model(path: str, model: Any, include_optimizer: bool) -> None:
-    """Write a whole model as Keras 2 does."""
-    snapshot = take_model(model, include_optimizer)
+def write_model(path: str, model: Any, snapshot: Snapshot) -> None:
+    """Write a whole model, of which `take_model` made the snapshot, as Keras 2 does."""
     with writing(path) as root:
         root.attrs["keras_version"] = KERAS_VERSION.encode()
         root.attrs["backend"] = BACKEND.encode()

@@ -43,7 +43,7 @@ from .keras3_config import (
     training_to,
 )
 from .layer import Layer, Weight, snake_case
-from .snapshot import Snapshot, as_plain, take_training
+from .snapshot import Snapshot, as_plain
 
 KERAS_VERSION = "3.15.1"  # whose layout ours follows
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
@@ -124,9 +124,9 @@ def _put_vars(root: Any, path: str, name: str, arrays: list) -> None:
         put_array(group, str(i), array)
 
 
-def write_model(path: str, model: Any, include_optimizer: bool) -> None:
+def write_model(path: str, model: Any, snapshot: Snapshot) -> None:
     """
-    Write a whole model as Keras 3 does.
+    Write a whole model, of which `take_model` made the snapshot, as Keras 3 does.
 
     How it was compiled is left out, with a warning, if Keras 3 lacks something of it.
 
@@ -136,9 +136,6 @@ def write_model(path: str, model: Any, include_optimizer: bool) -> None:
         If Keras 3 lacks a layer or an argument; then nothing is written.
     """
     config = as_plain(to_keras3(model))
-    snapshot = Snapshot({})
-    if include_optimizer:
-        take_training(model, snapshot)
     if snapshot.training is not None:
         try:
             config["compile_config"] = training_to(snapshot.training)

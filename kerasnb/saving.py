@@ -227,9 +227,9 @@ def save_model(
         snapshot = take_model(model, include_optimizer)
     _expect_names("save", model, functions)
     if path.lower().endswith(".keras"):
-        keras3_files.write_model(path, model, include_optimizer)
+        keras3_files.write_model(path, model, snapshot)
     elif path.lower().endswith(HDF5_ENDINGS):
-        keras2_files.write_model(path, model, include_optimizer)
+        keras2_files.write_model(path, model, snapshot)
     else:
         _write(path, snapshot)
 
