@@ -118,10 +118,6 @@ class Windowed(Spatial):
         """Fill the gradients of the weights, and dx if it is wanted."""
         raise NotImplementedError
 
-    def grad_of(self, weight: Weight, name: str) -> np.ndarray:
-        """Return where a weight's gradient goes: its own room, or a spare one."""
-        return self.buffer(name, weight.shape) if weight.grad is None else weight.grad
-
     def geometry(self, x: np.ndarray) -> tuple[tuple[int, ...], ...]:
         """Return stride, dilation and padding before, three numbers each."""
         sizes = x.shape[-1 - self.rank : -1]

@@ -205,10 +205,6 @@ class GatedCell(Cell):
         """Return the part of b, or of its gradient, that is added to x W."""
         return b
 
-    def grad_of(self, weight: Weight, name: str) -> np.ndarray:
-        """Return where a weight's gradient goes: its own room, or a spare one."""
-        return self.buffer(name, weight.shape) if weight.grad is None else weight.grad
-
     # ---- the whole sequence -------------------------------------------------------
 
     def run(self, x, states, mask, training):

@@ -405,6 +405,10 @@ class Layer(Stateful):
         view = self._views.get((name, shape))
         return self._new_view(name, shape, dtype) if view is None else view
 
+    def grad_of(self, weight: Weight, name: str) -> np.ndarray:
+        """Return where a weight's gradient goes: its own room, or a spare one."""
+        return self.buffer(name, weight.shape) if weight.grad is None else weight.grad
+
     def over(self, dy: np.ndarray, name: str) -> np.ndarray:
         """Return where a gradient computed from dy may go: over it, or beside."""
         return dy if self.owns_dy else self.buffer(name, dy.shape)
