@@ -17,15 +17,11 @@ from .dense import LINE, TURNS, scratch_for
 from .geometry import gradient_tables, recorded, tables
 from .simd import (
     REGISTER_BYTES,
-    broadcast,
-    fma,
     lanes,
-    load,
     load_one,
-    store,
     store_one,
 )
-from .tile import ROWS, copy, pack, tile
+from .tile import ROWS, add_rows, copy, pack, tile
 
 FORM = PARALLEL_WORK if TURNS > 1 else 0  # whatever the work: one form is compiled
 GROUPS = 16  # of samples, each with a sum of its own for the gradient of the weights
@@ -193,23 +189,6 @@ del convolution_product.is_kernel  # it has no plain twin: those below have
 
 
 @inner
-def add_rows(totals, at, ones, panel, count):
-    """
-    totals[at + j] += sum_m panel[m w + j]
-
-    m < count    j < w, two registers    all flat
-    """
-    L = lanes(panel)
-    one = broadcast(ones, 0)
-    low, high = load(totals, at), load(totals, at + L)
-    for m in range(0, count * 2 * L, 2 * L):
-        low = fma(one, load(panel, m), low)
-        high = fma(one, load(panel, m + L), high)
-    store(totals, at, low)
-    store(totals, at + L, high)
-
-
-@inner
 def add_band(partial, at, down, band, start, rows, places, count, panel):
     """
     partial[at + i w + j] += sum_m band[start + rows[i] + place m] panel[m w + j]
@@ -239,8 +218,8 @@ def add_samples(partial, first, last, j, stop, dz, a, p, rows, places, room):
     size, piece = (down * ROWS + 1) * w, p.slices * p.band_rows * p.columns * p.pixel
     most = len(places)
     together = most // (p.height * C)
-    ones, panel, copied = room[:w], room[w:], room[(most + 1) * w :]
-    store_one(ones, 0, like(load_one(dz, 0), 1))
+    panel, copied = room[w:], room[(most + 1) * w :]
+    store_one(room, 0, like(load_one(dz, 0), 1))  # the one that `add_rows` wants
     end = last * p.slices_out
     for unit in range(first * p.slices_out, end, together):
         units = min(together, end - unit)
@@ -261,7 +240,7 @@ def add_samples(partial, first, last, j, stop, dz, a, p, rows, places, room):
                 add_band(
                     partial, k * size, down, band, start, rows, places, count, panel
                 )
-                add_rows(partial, k * size + down * ROWS * w, ones, panel, count)
+                add_rows(partial, k * size + down * ROWS * w, room, 0, w, w, count)
 
 
 @inner
