@@ -1,0 +1,1 @@
+"""CUDA kernels: the names and parameters of `plain/`, one thread for every number."""

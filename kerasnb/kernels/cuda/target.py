@@ -1,0 +1,104 @@
+"""
+Numba's CUDA target, and how this folder launches what it compiles.
+
+This is the one file that knows which package brings the CUDA compiler. `@entry` marks
+the function that every thread of a launch runs; `@launcher` marks the kernel that a
+layer calls, the twin of the kernel of that name in `plain/`: it chooses the threads and
+launches entries. Formulas of one number are the functions that the CPU compiles too.
+Everything happens in order on one stream, and nobody waits for it until somebody reads.
+Read next: `array.py` for arrays on the device, `dense.py` for the first kernels.
+"""
+
+import functools
+import sys
+
+import numba
+from numba import cuda
+from numba.core.dispatcher import Dispatcher
+
+from ..jit import like  # noqa: F401  a kernel's number in the type of its arrays
+
+THREADS = 128  # in a block, where each thread owns a number and shares nothing
+KEPT_BY_NUMBA = "_CUDATypingContext__dispatcher"  # where it keeps a device's version
+
+
+def is_simulated():
+    """Return whether kernels run in Numba's simulator, thread by thread in Python."""
+    return bool(numba.config.ENABLE_CUDASIM)
+
+
+class Entry:
+    """
+    A function that threads run; `entry[blocks, threads](*arguments)` launches it.
+
+    It is compiled at its first launch for each combination of types. Arguments are
+    arrays of the device, numbers, and tuples of whole numbers.
+    """
+
+    inspect = None  # called instead of a launch, by who only wants to see the code
+
+    def __init__(self, function):
+        functools.update_wrapper(self, function)
+        self.function = function
+
+    @functools.cached_property
+    def compiled(self):
+        """Return what Numba makes of the function."""
+        keep_formulas_exact()
+        return cuda.jit(self.function)
+
+    def __getitem__(self, shape):
+        return functools.partial(self._launch, *shape)
+
+    def _launch(self, blocks, threads, *arguments):
+        if Entry.inspect is not None:
+            Entry.inspect(self, threads, arguments)
+        elif blocks:
+            arguments = [getattr(a, "raw", a) for a in arguments]
+            self.compiled[blocks, threads, stream()](*arguments)
+
+
+entry = Entry
+
+
+def grid(size):
+    """Return the blocks and threads for a launch in which each of `size` has one."""
+    return -(-size // THREADS), THREADS
+
+
+def keep_formulas_exact():
+    """
+    Let functions that the CPU compiles be compiled for the device without shortcuts.
+
+    The compiler would take any fast-math flag of theirs for all of them: divisions of
+    fewer digits, and tiny numbers that become 0.
+    """
+    if is_simulated():
+        return
+    from numba.cuda.dispatcher import CUDADispatcher
+
+    options = {"device": True, "opt": True, "debug": False}
+    for name, module in list(sys.modules.items()):
+        if name.startswith(__package__.rpartition(".")[0]):
+            for value in vars(module).values():
+                of_cpu = isinstance(value, Dispatcher)
+                if of_cpu and not hasattr(value, KEPT_BY_NUMBA):
+                    compiled = CUDADispatcher(value.py_func, options)
+                    setattr(value, KEPT_BY_NUMBA, compiled)
+
+
+@functools.cache
+def stream():
+    """Return the stream on which everything happens in order."""
+    return cuda.stream()
+
+
+def launcher(function):
+    """Mark a function that launches entries as the kernel of that name."""
+
+    def resolve(*arguments):
+        """Return what these arguments lead to, for who launches them many times."""
+        return function, arguments
+
+    function.resolve, function.is_kernel = resolve, True
+    return function

@@ -1,0 +1,54 @@
+"""
+Arguments for every kernel, to run its CUDA twin beside the plain definition.
+
+`CASES[name]` is a function of a random generator and a float type; it yields lists of
+arguments, arrays of NumPy and numbers. Sizes are small, prime where they can be, and
+include 1, so that guards and tails are met.
+"""
+
+CASES = {}
+
+
+def case(*names):
+    """Register a function that yields arguments for these kernels."""
+
+    def register(function):
+        CASES.update((name, function) for name in names)
+        return function
+
+    return register
+
+
+SIZES = [(1, 1, 1), (5, 3, 7), (13, 17, 11)]
+
+
+@case("dense_forward", "dense_relu_forward")
+def dense_forward(rng, dtype):
+    for N, I, O in SIZES:
+        x, W, b = (rng.normal(size=s).astype(dtype) for s in ((N, I), (I, O), O))
+        yield rng.normal(size=(N, O)).astype(dtype), x, W, b
+
+
+@case("dense_backward_weights")
+def dense_backward_weights(rng, dtype):
+    for N, I, O in SIZES:
+        shapes = (I, O), O, (N, O), (N, I)
+        yield [rng.normal(size=shape).astype(dtype) for shape in shapes]
+
+
+@case("dense_backward_input")
+def dense_backward_input(rng, dtype):
+    for N, I, O in SIZES:
+        shapes = (N, I), (N, O), (I, O)
+        yield [rng.normal(size=shape).astype(dtype) for shape in shapes]
+
+
+@case("relu_forward")
+def relu_forward(rng, dtype):
+    z = rng.normal(size=(3, 7)).astype(dtype)
+    yield z + 1, z
+
+
+@case("elu_backward")
+def elu_backward(rng, dtype):
+    yield *rng.normal(size=(4, 3, 7)).astype(dtype), 0.7
