@@ -265,14 +265,16 @@ class Softmax(ActivationFunction):
                 f"{self._axis}, got shape {z.shape}. One sample alone needs a batch "
                 "axis: x[None]."
             )
-        last = np.ascontiguousarray(np.moveaxis(z, self._axis, -1))
+        if self._axis in (-1, z.ndim - 1):
+            return z.reshape(-1, z.shape[-1])
+        last = device.here(np.ascontiguousarray(np.moveaxis(z, self._axis, -1)))
         return last.reshape(-1, last.shape[-1])
 
     def _put(self, y, rows):
         """Copy such a matrix into y, unless it is y itself."""
-        if not np.may_share_memory(y, rows):
-            last = np.moveaxis(y, self._axis, -1)
-            last[...] = rows.reshape(last.shape)
+        if self._axis not in (-1, y.ndim - 1):
+            last = rows.reshape(np.moveaxis(y, self._axis, -1).shape)
+            y[...] = np.moveaxis(last, -1, self._axis)
 
 
 class FunctionActivation(ActivationFunction):

@@ -12,7 +12,7 @@ import warnings
 
 import numpy as np
 
-from .data import Data, LazyData, any_lazy, check_inputs, standardize
+from .data import Data, LazyData, any_lazy, check_inputs, on_device, standardize
 from .feeds import GeneratorFeed, feed_of
 from .generators import is_generator, make_supply
 from .layer import shapes_of
@@ -210,7 +210,7 @@ class Evaluation(Steps):
         batches = []
         bar = _bar(feed, verbose)
         for size in feed.epoch():
-            p = self.forward(feed.batch()[0], False)
+            p = self.forward(*on_device(feed.batch()[0]), False)
             several = isinstance(p, list)
             batches.append([one.copy() for one in p] if several else [p.copy()])
             if bar:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import random
+from . import device, random
 from .data import Data, LazyData, check_inputs, standardize
 from .device import ops
 from .generators import check_item, prediction_input, rows
@@ -202,7 +202,10 @@ class ArrayFeed(SampleFeed):
         super().__init__(len(data), batch_size, shuffle, steps)
         self.data = data
         self.replays = bool(shuffle) and data.unweighted
-        self._rows = [a if a is None else a.reshape(len(a), -1) for a in data.columns]
+        self._columns = [device.here(a) for a in data.columns]
+        self._rows = [
+            a if a is None else a.reshape(len(a), -1) for a in self._columns
+        ]
         self._buffers: dict[int, tuple] = {}
 
     def batch(self):
@@ -210,7 +213,7 @@ class ArrayFeed(SampleFeed):
         if self._order is not None:
             return self.gather(self.choose())
         at = slice(self._start, self._stop)
-        columns = [None if a is None else a[at] for a in self.data.columns]
+        columns = [None if a is None else a[at] for a in self._columns]
         return self.data.like(columns).arguments()
 
     def choose(self) -> int:
@@ -234,10 +237,10 @@ class ArrayFeed(SampleFeed):
             if array is None:
                 shaped.append(None)
             else:
-                flat = np.empty((n, source.shape[1]), source.dtype)
+                flat = device.zeros((n, source.shape[1]), source.dtype)
                 copies.append((flat, source))
                 shaped.append(flat.reshape((n, *array.shape[1:])))
-        return np.empty(n, np.int64), copies, self.data.like(shaped).arguments()
+        return device.zeros(n, np.int64), copies, self.data.like(shaped).arguments()
 
 
 class LazyFeed(SampleFeed):

@@ -17,9 +17,10 @@ import warnings
 
 import numpy as np
 
-from . import metrics
+from . import device, metrics
 from .device import ops
 from .losses import as_rows
+from .notes import Notes, scaled, weighted_total
 
 ONE_HOT_LOSS = "categorical_crossentropy"
 ONE = np.ones(1, np.float32)  # the weight and the mask of everybody
@@ -50,7 +51,9 @@ class Objective:
         self.whole = loss is not None and loss.whole
         self.names = ["loss"] + [name for name, _, _ in named_metrics]
         self.stateful = [False] + [metric.stateful for _, metric, _ in named_metrics]
-        self._values = np.zeros(len(self.names))
+        self._values = device.zeros(len(self.names), np.float64)
+        self._notes = Notes(self._values)
+        self._one = device.here(np.ones(1, np.float32))
         self._places = [self._values[k : k + 1] for k in range(len(self._values))]
         self._buffers: dict[tuple, np.ndarray] = {}
         self._uniform: dict[tuple, np.ndarray] = {}
@@ -103,8 +106,8 @@ class Objective:
 
     def values(self):
         """Return the loss and the metrics that were computed last."""
-        values = self._values.tolist()
-        values[0] *= self.loss_weight
+        values = self._notes.take()
+        values[0] = scaled(values[0], self.loss_weight)
         return values
 
     def put(self, k, value):
@@ -118,7 +121,7 @@ class Objective:
 
     def unscaled(self):
         """Return the same with the loss as it is without `loss_weight`."""
-        return self._values.tolist()
+        return self._notes.take()
 
     def gradient(self, p):
         """Return the gradient of the loss with respect to the output p."""
@@ -134,11 +137,13 @@ class Objective:
         if mask is None and w is None:
             c = self._uniform.get((rows, scale))
             if c is None:
-                c = self._uniform[rows, scale] = np.full(rows, scale / rows, self.dtype)
+                c = self._uniform[rows, scale] = device.here(
+                    np.full(rows, scale / rows, self.dtype)
+                )
             return c
         c = self._buffer(name, rows)
-        w = ONE if w is None else w.reshape(-1)
-        mask = ONE if mask is None else mask.reshape(-1)
+        w = self._one if w is None else w.reshape(-1)
+        mask = self._one if mask is None else mask.reshape(-1)
         ops.sample_coefficients(c, w, mask, scale)
         if name == "loss" and not c.any():
             self.update = False
@@ -154,7 +159,7 @@ class Objective:
         if buffer is None:
             if len(self._buffers) > 64:
                 self._buffers.clear()
-            buffer = self._buffers[name, shape] = np.zeros(shape, self.dtype)
+            buffer = self._buffers[name, shape] = device.zeros(shape, self.dtype)
         return buffer
 
 
@@ -200,13 +205,13 @@ class Objectives:
 
     def values(self):
         """Return the total loss, the loss of each output, then all metrics."""
-        total, losses, metrics = 0.0, [], []
+        losses, metrics = [], []
         for part in self._trained:
             loss, *others = part.unscaled()
-            total += part.loss_weight * loss
             losses.append(loss)
             metrics += others
-        return [total, *losses, *metrics]
+        weights = [part.loss_weight for part in self._trained]
+        return [weighted_total(weights, losses), *losses, *metrics]
 
     def gradient(self, p):
         """Return the gradient of the total loss with respect to every output."""

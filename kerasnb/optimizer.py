@@ -120,7 +120,6 @@ class Optimizer:
         self.size: int | None = None
         self.dtype: np.dtype | None = None
         self.layout: list[tuple[int, tuple[int, ...]]] | None = None
-        self._sums = np.zeros(BLOCKS)
 
     # ---- the step -----------------------------------------------------------------
 
@@ -145,7 +144,11 @@ class Optimizer:
         same = (size, np.dtype(dtype)) == (self.size, self.dtype)
         if same and (parts == self.layout or self.layout is None or parts is None):
             self.layout = parts or self.layout
+            for name in self.slots:
+                setattr(self, name, device.here(getattr(self, name)))
+            self._sums = device.zeros(BLOCKS, np.float64)
             return
+        self._sums = device.zeros(BLOCKS, np.float64)
         self.size, self.dtype, self.layout = size, np.dtype(dtype), parts
         for name in self.slots:
             setattr(self, name, self.new_slot())

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import math
 
+from . import device
 from .compilation import Compiled
-from .data import as_array, check_inputs, one_each, standardize
+from .data import as_array, check_inputs, on_device, one_each, standardize
+from .layer import each
 from .replay import recording
 
 
@@ -25,7 +27,7 @@ class Steps(Compiled):
 
     def _train_step(self, x, t, w):
         """Update the weights on one batch; return the loss and metrics before it."""
-        self._batch = x, t, w
+        self._batch = x, t, w = on_device(x, t, w)
         values = self._learn(x, t, w)
         if self._objective.update:
             self._update(values)
@@ -53,7 +55,7 @@ class Steps(Compiled):
         p = self.forward(x, True)
         values = objective.evaluate(t, p, self.output_mask, w)
         if self._penalties:
-            values[0] += self.penalty()
+            values[0] = float(values[0]) + self.penalty()
         if objective.update:
             self.backward(objective.gradient(p))
             if self._penalties:
@@ -70,10 +72,11 @@ class Steps(Compiled):
 
     def _test_step(self, x, t, w):
         """Return the loss and metrics of one batch."""
+        x, t, w = on_device(x, t, w)
         p = self.forward(x, False)
         values = self._objective.evaluate(t, p, self.output_mask, w)
         if self._penalties:
-            values[0] += self.penalty()
+            values[0] = float(values[0]) + self.penalty()
         return values
 
     def penalty(self):
@@ -97,6 +100,7 @@ class Steps(Compiled):
     def _build_for(self, x, supply=None):
         """Build a model without input shape for the data, or for the first batch."""
         self.mask = None  # a model around this one may have left its own
+        self.settle()
         if self.built:
             return
         if supply is not None:
@@ -153,10 +157,12 @@ class Steps(Compiled):
         return self._outputs(check_inputs(x, self))
 
     def _outputs(self, inputs):
-        p = self.forward(inputs if len(inputs) > 1 else inputs[0], False)
+        x = each(device.here, inputs if len(inputs) > 1 else inputs[0])
+        p = self.forward(x, False)
         return [one.copy() for one in p] if isinstance(p, list) else p.copy()
 
     def _result(self, values, return_dict):
+        values = list(map(float, values))
         if return_dict:
             return dict(zip(self.metrics_names, values))
         return values[0] if len(values) == 1 else values

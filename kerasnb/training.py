@@ -334,6 +334,8 @@ class Training(Evaluation):
                 values = self._replay_step(feed)
             else:
                 values = self._train_step(*feed.batch())
+            if told.others:  # who may look at any of them
+                values = map(float, values)
             logs.update(zip(names, values))
             told.on_batch_end(batch, logs)
             stopped = self.stop_training and self.stops_within_epoch

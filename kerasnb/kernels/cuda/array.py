@@ -8,6 +8,7 @@ come over, and go back if they were changed. That is always right and never fast
 `trips` counts it: the steps of the built-in layers make none.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -253,6 +254,44 @@ def to_device(numbers):
     if numbers.size:
         made._put(numbers)
     return made
+
+
+def by_place(on_device, on_host):
+    """
+    Return a kernel that runs where its first output lies.
+
+    Arrays of its other arguments come over if they lie elsewhere, and go back.
+    """
+
+    @functools.wraps(on_device)
+    def launch(*arguments):
+        if isinstance(arguments[0], np.ndarray):
+            hosts, before = _on_host(arguments), _on_host(arguments)
+            on_host(*hosts)
+            for a, old, new in zip(arguments, before, hosts):
+                if isinstance(a, Array) and not np.array_equal(old, new):
+                    a._put(new)
+        elif any(isinstance(a, np.ndarray) for a in arguments):
+            there = [_on_device(a) for a in arguments]
+            on_device(*there)
+            for a, numbers in zip(arguments, there):
+                if isinstance(a, np.ndarray) and a.flags.writeable:
+                    a[...] = numbers.copy()
+        else:
+            on_device(*arguments)
+
+    def resolve(*arguments):
+        """Return what these arguments lead to, for who launches them many times."""
+        if any(isinstance(a, np.ndarray) for a in arguments):
+            return launch, arguments
+        return on_device.resolve(*arguments)
+
+    launch.resolve = resolve
+    return launch
+
+
+def _on_device(value):
+    return to_device(value) if isinstance(value, np.ndarray) else value
 
 
 def _on_host(value):

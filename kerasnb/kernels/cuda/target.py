@@ -27,6 +27,23 @@ def is_simulated():
     return bool(numba.config.ENABLE_CUDASIM)
 
 
+def why_not():
+    """Return why no kernel can run on a GPU here, or an empty string if it can."""
+    if is_simulated() or cuda.is_available():
+        return ""
+    advice = "Use set_device('cpu'), or NUMBA_ENABLE_CUDASIM=1 to step through kernels."
+    try:
+        version = cuda.runtime.get_version()
+        cuda.current_context()
+    except Exception as error:  # whatever the driver says
+        reason = " ".join(str(error).split())[:200]
+    else:
+        reason = f"CUDA {version[0]}.{version[1]} finds no device."
+    if "library cannot be found" in reason or "no CUDA-capable" in reason:
+        reason = "there is no NVIDIA driver on this machine."
+    return f"{reason} {advice}"
+
+
 class Entry:
     """
     A function that threads run; `entry[blocks, threads](*arguments)` launches it.
