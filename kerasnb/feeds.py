@@ -184,7 +184,12 @@ class SampleFeed(Feed):
         self._passed = 0
         if self.shuffle:
             self._drawn_at = random.generator().get_state()
-        self._order = epoch_order(self.samples, self.batch_size, self.shuffle)
+        order = epoch_order(self.samples, self.batch_size, self.shuffle)
+        self._order = self._kept(order)
+
+    def _kept(self, order):
+        """Return the order where the feed wants it."""
+        return order
 
 
 class ArrayFeed(SampleFeed):
@@ -215,6 +220,9 @@ class ArrayFeed(SampleFeed):
         at = slice(self._start, self._stop)
         columns = [None if a is None else a[at] for a in self._columns]
         return self.data.like(columns).arguments()
+
+    def _kept(self, order):
+        return device.here(order)
 
     def choose(self) -> int:
         """Note which rows `gather` will copy, and return their number."""

@@ -200,7 +200,7 @@ class Layer(Stateful):
         self._weights: list[Weight] = []
         self._storage: dict[str, np.ndarray] = {}
         self._views: dict[tuple, np.ndarray] = {}
-        self._place = device.place()
+        self._home = device.place()
 
     def build(self, input_shape: Shapes) -> None:
         """Make the weights for inputs of this shape (batch axis first)."""
@@ -410,7 +410,7 @@ class Layer(Stateful):
     def settle(self) -> None:
         """Move what the layer keeps to the device in use; buffers are made anew."""
         for layer in self.walk():
-            if layer._place != device.place():
+            if layer._home != device.place():
                 layer._move()
 
     def _move(self):
@@ -420,7 +420,7 @@ class Layer(Stateful):
             if id(value) not in buffers:
                 setattr(self, name, _moved(value, moved))
         self._storage, self._views, self.x_shape = {}, {}, None
-        self._place = device.place()
+        self._home = device.place()
 
     def buffer(self, name: str, shape: Shape, dtype=None) -> np.ndarray:
         """Return the layer's array of this name and shape, with any contents."""

@@ -79,7 +79,7 @@ class Notes:
     """
 
     def __init__(self, values: Any) -> None:
-        self.values = values
+        self.values, self.place = values, device.place()
         self._page: Page | None = None
 
     def take(self) -> list:

@@ -23,7 +23,6 @@ from .losses import as_rows
 from .notes import Notes, scaled, weighted_total
 
 ONE_HOT_LOSS = "categorical_crossentropy"
-ONE = np.ones(1, np.float32)  # the weight and the mask of everybody
 
 
 class Objective:
@@ -53,7 +52,7 @@ class Objective:
         self.stateful = [False] + [metric.stateful for _, metric, _ in named_metrics]
         self._values = device.zeros(len(self.names), np.float64)
         self._notes = Notes(self._values)
-        self._one = device.here(np.ones(1, np.float32))
+        self._one = device.here(np.ones(1, np.float32))  # the weight of everybody
         self._places = [self._values[k : k + 1] for k in range(len(self._values))]
         self._buffers: dict[tuple, np.ndarray] = {}
         self._uniform: dict[tuple, np.ndarray] = {}
@@ -238,7 +237,8 @@ class ExactMeans:
 
     def add(self, values, size):
         """Count a batch; its penalties are what is in its loss beside the data."""
-        self._penalty += (values[0] - self._objective.values()[0]) * size
+        data_loss = float(self._objective.values()[0])
+        self._penalty += (float(values[0]) - data_loss) * size
         self._samples += size
         for part, sums in zip(self._objective.parts, self._sums):
             if part.loss is None:
@@ -248,7 +248,7 @@ class ExactMeans:
             weighted = [True, *(flag for _, _, flag in part.named_metrics)]
             for k, value in enumerate(part.unscaled()):
                 q = 1.0 if w is None or not weighted[k] else float((w != 0).mean())
-                sums[k] += value * m * q if m * q else 0, m, q * rows, rows
+                sums[k] += float(value) * m * q if m * q else 0, m, q * rows, rows
 
     def values(self):
         """Return the values of all batches together."""
@@ -256,7 +256,7 @@ class ExactMeans:
             for k, (total, m, counted, rows) in enumerate(sums):
                 if not part.stateful[k]:
                     part.put(k, total * rows / (m * counted) if m * counted else 0.0)
-        values = self._objective.values()
+        values = list(map(float, self._objective.values()))
         values[0] += self._penalty / self._samples
         return values
 

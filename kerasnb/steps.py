@@ -14,6 +14,7 @@ from . import device
 from .compilation import Compiled
 from .data import as_array, check_inputs, on_device, one_each, standardize
 from .layer import each
+from .notes import weighted_total
 from .replay import recording
 
 
@@ -55,7 +56,7 @@ class Steps(Compiled):
         p = self.forward(x, True)
         values = objective.evaluate(t, p, self.output_mask, w)
         if self._penalties:
-            values[0] = float(values[0]) + self.penalty()
+            values[0] = weighted_total([1, 1], [values[0], self._penalty()])
         if objective.update:
             self.backward(objective.gradient(p))
             if self._penalties:
@@ -76,7 +77,7 @@ class Steps(Compiled):
         p = self.forward(x, False)
         values = self._objective.evaluate(t, p, self.output_mask, w)
         if self._penalties:
-            values[0] = float(values[0]) + self.penalty()
+            values[0] = weighted_total([1, 1], [values[0], self._penalty()])
         return values
 
     def penalty(self):
@@ -85,10 +86,13 @@ class Steps(Compiled):
 
         The loss contains it; the loss of the data alone is what is left without it.
         """
-        total = sum(w.regularizer(w.value) for w in self._penalized_weights)
+        return float(self._penalty())
+
+    def _penalty(self):
+        terms = [w.regularizer(w.value) for w in self._penalized_weights]
         for layer in self._penalized_layers:
-            total += layer.activity_regularizer(layer.activity)
-        return total
+            terms.append(layer.activity_regularizer(layer.activity))
+        return weighted_total([1] * len(terms), terms)
 
     def _add_penalty_gradients(self):
         for weight in self._penalized_weights:

@@ -32,6 +32,19 @@ def _copy(y, x):
         y[i] = x[i]
 
 
+@entry
+def _copy_strided(y, y_start, y_strides, x, x_start, x_strides, shape):
+    i = cuda.grid(1)
+    to, come = y_start, x_start
+    rest = i
+    for axis in range(len(shape) - 1, -1, -1):
+        rest, k = divmod(rest, shape[axis])
+        to += k * y_strides[axis]
+        come += k * x_strides[axis]
+    if rest == 0:
+        y[to] = x[come]
+
+
 class Array(np.lib.mixins.NDArrayOperatorsMixin):
     """
     An array on the device.
@@ -104,6 +117,11 @@ class Array(np.lib.mixins.NDArrayOperatorsMixin):
         return apart // self.dtype.itemsize
 
     @property
+    def steps(self):
+        """Return how many numbers lie between two along each axis; 0 before all."""
+        return (0, *(stride // self.dtype.itemsize for stride in self.layout.strides))
+
+    @property
     def raw(self):
         """Return what kernels take: the compiler's array of the same numbers."""
         if self._raw is None:
@@ -172,8 +190,18 @@ class Array(np.lib.mixins.NDArrayOperatorsMixin):
             _fill[grid(target.size)](target.reshape(-1), value)
         elif is_array and _lie_alike(target, value):
             _copy[grid(target.size)](target.reshape(-1), value.reshape(-1))
+        elif is_array:
+            target._copy_from(value)
         else:
             target._put(np.broadcast_to(_on_host(value), target.shape))
+
+    def _copy_from(self, other):
+        """Copy from an array of the device that lies differently, or is stretched."""
+        other = other._view(np.broadcast_to(other.layout, self.shape))
+        _copy_strided[grid(self.size)](
+            self.memory, self.start, self.steps, other.memory, other.start, other.steps,
+            (1, *self.shape),
+        )  # fmt: skip
 
     def _put(self, numbers):
         """Copy numbers of the same shape from the host."""
