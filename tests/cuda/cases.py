@@ -3,8 +3,11 @@ Arguments for every kernel, to run its CUDA twin beside the plain definition.
 
 `CASES[name]` is a function of a random generator and a float type; it yields lists of
 arguments, arrays of NumPy and numbers. Sizes are small, prime where they can be, and
-include 1, so that guards and tails are met.
+include 1, so that guards and tails are met. `cases_<module>.py` has those of a module.
 """
+
+import importlib
+from pathlib import Path
 
 CASES = {}
 
@@ -52,3 +55,7 @@ def relu_forward(rng, dtype):
 @case("elu_backward")
 def elu_backward(rng, dtype):
     yield *rng.normal(size=(4, 3, 7)).astype(dtype), 0.7
+
+
+for path in sorted(Path(__file__).parent.glob("cases_*.py")):
+    importlib.import_module(path.stem)
