@@ -42,7 +42,7 @@ class SimulatedCuda:
 
 
 if is_simulated():
-    cuda = SimulatedCuda()
+    cuda = SimulatedCuda()  # noqa: F811
 part = cuda.jit(device=True)  # marks what a block's threads call in an entry together
 
 
