@@ -16,6 +16,7 @@ import sys
 import numba
 from numba import cuda
 from numba.core.registry import CPUDispatcher
+from numba.extending import overload
 
 from ..jit import like  # noqa: F401  a kernel's number in the type of its arrays
 
@@ -44,6 +45,18 @@ class SimulatedCuda:
 if is_simulated():
     cuda = SimulatedCuda()  # noqa: F811
 part = cuda.jit(device=True)  # marks what a block's threads call in an entry together
+
+
+if not is_simulated():
+    # Numba's own take any number of arguments, which its CUDA compiler stumbles over.
+
+    @overload(max, target="cuda", inline="always")
+    def _larger(a, b):
+        return lambda a, b: b if b > a else a
+
+    @overload(min, target="cuda", inline="always")
+    def _smaller(a, b):
+        return lambda a, b: b if b < a else a
 
 
 class Entry:
