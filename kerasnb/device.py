@@ -172,6 +172,18 @@ def set_image_data_format(name):
     _state.image_data_format = name
 
 
+def trips():
+    """Return how many copies between the host and the GPU there were so far."""
+    return sum(_state.arrays.trips.values()) if _state.arrays else 0
+
+
+def captured(work):
+    """Return a function that launches on the GPU all that `work()` launches."""
+    from .kernels.cuda import target
+
+    return target.capture(work)
+
+
 def aligned_zeros(size, dtype):
     """Return a vector of zeros that starts on a cache line (64 bytes)."""
     dtype = np.dtype(dtype)

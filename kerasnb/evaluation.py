@@ -12,6 +12,7 @@ import warnings
 
 import numpy as np
 
+from . import device
 from .data import Data, LazyData, any_lazy, check_inputs, on_device, standardize
 from .feeds import GeneratorFeed, feed_of
 from .generators import is_generator, make_supply
@@ -104,8 +105,10 @@ class Evaluation(Steps):
 
     def _evaluated(self, feed, verbose, return_dict, exact=False):
         check_verbose(verbose)
+        self._recordings = {}
         with feed:
             values = self._test_loop(feed, verbose, exact=exact)
+        self._recordings = {}
         if not values:
             raise ValueError("evaluate: the generator yielded no batch.")
         return self._result(values, return_dict)
@@ -133,8 +136,13 @@ class Evaluation(Steps):
         means = RunningMeans(n for n, kept in zip(names, objective.stateful) if kept)
         exact_means = ExactMeans(objective) if exact else None
         bar = _bar(feed, verbose)
+        replays = self._replays and feed.replays and device.place() != "host"
         for size in feed.epoch(last=last):
-            values = self._test_step(*feed.batch())
+            if replays:
+                self._replayed(feed, self._measure)
+                values = self._test_values()
+            else:
+                values = self._test_step(*feed.batch())
             means.add(names, dict(zip(names, values)), size)
             if exact_means:
                 exact_means.add(values, size)

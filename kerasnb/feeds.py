@@ -206,7 +206,8 @@ class ArrayFeed(SampleFeed):
     def __init__(self, data: Data, batch_size, shuffle=False, steps=None):
         super().__init__(len(data), batch_size, shuffle, steps)
         self.data = data
-        self.replays = bool(shuffle) and data.unweighted
+        on_gpu = device.place() != "host"
+        self.replays = (bool(shuffle) or on_gpu) and data.unweighted
         self._columns = [device.here(a) for a in data.columns]
         self._rows = [
             a if a is None else a.reshape(len(a), -1) for a in self._columns
@@ -222,6 +223,8 @@ class ArrayFeed(SampleFeed):
         return self.data.like(columns).arguments()
 
     def _kept(self, order):
+        if order is None and self.replays:  # rows must arrive in the same arrays
+            order = np.arange(self.samples)
         return device.here(order)
 
     def choose(self) -> int:

@@ -63,9 +63,9 @@ class Objective:
             if metric.stateful:
                 metric.reset_states()
 
-    def evaluate(self, t, p, mask=None, w=None):
+    def measure(self, t, p, mask=None, w=None):
         """
-        Return the loss of a batch and its metrics, as a list of floats.
+        Compute the loss of a batch and its metrics; `values` returns them.
 
         Keeps the coefficients of the rows for `gradient`; `update` is False afterwards
         if no row counts at all.
@@ -101,7 +101,6 @@ class Objective:
                 w_or_none = w if weighted else None
                 c = self._coefficients(rows, mask, w_or_none, 1.0, "metric")
                 ops.weighted_sum(place, c, s)
-        return self.values()
 
     def values(self):
         """Return the loss and the metrics that were computed last."""
@@ -193,14 +192,13 @@ class Objectives:
         for part in self._trained:
             part.reset_states()
 
-    def evaluate(self, t, p, mask=None, w=None):
-        """Do for every output what `Objective.evaluate` does for one."""
+    def measure(self, t, p, mask=None, w=None):
+        """Do for every output what `Objective.measure` does for one."""
         nothing = [None] * len(self.parts)
         for part, *data in zip(self.parts, t, p, mask or nothing, w or nothing):
             if part.loss is not None:
-                part.evaluate(*data)
+                part.measure(*data)
         self.update = any(part.update for part in self._trained)
-        return self.values()
 
     def values(self):
         """Return the total loss, the loss of each output, then all metrics."""

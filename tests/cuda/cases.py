@@ -3,8 +3,11 @@ Arguments for every kernel, to run its CUDA twin beside the plain definition.
 
 `CASES[name]` is a function of a random generator and a float type; it yields lists of
 arguments, arrays of NumPy and numbers. Sizes are small, prime where they can be, and
-include 1, so that guards and tails are met.
+include 1, so that guards and tails are met. `cases_<module>.py` has those of a module.
 """
+
+import importlib
+from pathlib import Path
 
 CASES = {}
 
@@ -43,12 +46,5 @@ def dense_backward_input(rng, dtype):
         yield [rng.normal(size=shape).astype(dtype) for shape in shapes]
 
 
-@case("relu_forward")
-def relu_forward(rng, dtype):
-    z = rng.normal(size=(3, 7)).astype(dtype)
-    yield z + 1, z
-
-
-@case("elu_backward")
-def elu_backward(rng, dtype):
-    yield *rng.normal(size=(4, 3, 7)).astype(dtype), 0.7
+for path in sorted(Path(__file__).parent.glob("cases_*.py")):
+    importlib.import_module(path.stem)

@@ -1,5 +1,5 @@
 """
-Activations, element by element: one thread owns one number; softmax: one thread a row.
+Activations, element by element: one thread owns one number; softmax: a block a row.
 
 y = f(z) and dz = dy f'(z), over arrays of any shape; y is what the forward kernel made
 of z, and dz may be dy itself. Read next: `formulas/activations.py`.
@@ -7,7 +7,8 @@ of z, and dz may be dy itself. Read next: `formulas/activations.py`.
 
 from ..formulas import activations as formula
 from ..formulas.elementary import exp, sigmoid, softplus, tanh
-from .target import cuda, entry, grid, launcher, like
+from .reductions import ROOM, largest_over_block, sum_over_block
+from .target import cuda, entry, grid, launcher, like, rows
 
 
 def forward_of(f):
@@ -34,8 +35,33 @@ def backward_of(slope):
     return backward
 
 
-_relu_forward, _relu_backward = forward_of(formula.relu), backward_of(formula.relu_slope)
-_elu_forward, _elu_backward = forward_of(formula.elu), backward_of(formula.elu_slope)
+@entry
+def _copy(y, x):
+    i = cuda.grid(1)
+    if i < y.size:
+        y[i] = x[i]
+
+
+_relu_forward = forward_of(formula.relu)
+_relu_backward = backward_of(formula.relu_slope)
+_bent_relu_forward = forward_of(formula.bent_relu)
+_bent_relu_backward = backward_of(formula.bent_relu_slope)
+_elu_forward = forward_of(formula.elu)
+_elu_backward = backward_of(formula.elu_slope)
+_selu_forward = forward_of(formula.selu)
+_selu_backward = backward_of(formula.selu_slope)
+_softplus_forward = forward_of(softplus)
+_softplus_backward = backward_of(formula.softplus_slope)
+_softsign_forward = forward_of(formula.softsign)
+_softsign_backward = backward_of(formula.softsign_slope)
+_tanh_forward = forward_of(tanh)
+_tanh_backward = backward_of(formula.tanh_slope)
+_sigmoid_forward = forward_of(sigmoid)
+_sigmoid_backward = backward_of(formula.sigmoid_slope)
+_hard_sigmoid_forward = forward_of(formula.hard_sigmoid)
+_hard_sigmoid_backward = backward_of(formula.hard_sigmoid_slope)
+_exponential_forward = forward_of(exp)
+_exponential_backward = backward_of(formula.exponential_slope)
 
 
 def _forward(entry, y, z, *numbers):
@@ -45,6 +71,26 @@ def _forward(entry, y, z, *numbers):
 def _backward(entry, dz, dy, z, y, *numbers):
     flat = [a.reshape(-1) for a in (dz, dy, z, y)]
     entry[grid(z.size)](*flat, numbers)
+
+
+@launcher
+def linear_forward(y, z):
+    """
+    y[i] = z[i]
+
+    y, z of one shape, y out
+    """
+    _copy[grid(z.size)](y.reshape(-1), z.reshape(-1))
+
+
+@launcher
+def linear_backward(dz, dy, z, y):
+    """
+    dz[i] = dy[i]
+
+    all of one shape, dz out
+    """
+    _copy[grid(dy.size)](dz.reshape(-1), dy.reshape(-1))
 
 
 @launcher
@@ -58,6 +104,46 @@ def relu_forward(y, z):
 
 
 @launcher
+def relu_backward(dz, dy, z, y):
+    """
+    dz[i] = dy[i] (1 if y[i] > 0 else 0)
+
+    all of one shape, dz out
+    """
+    _backward(_relu_backward, dz, dy, z, y)
+
+
+@launcher
+def bent_relu_forward(y, z, alpha, max_value, threshold):
+    """
+    y[i] = min(z[i], max_value) if z[i] > threshold else alpha (z[i] - threshold)
+
+    y, z of one shape, y out
+    """
+    _forward(_bent_relu_forward, y, z, alpha, max_value, threshold)
+
+
+@launcher
+def bent_relu_backward(dz, dy, z, y, alpha, max_value, threshold):
+    """
+    dz[i] = dy[i] (alpha up to the threshold, then 1, and 0 from max_value on)
+
+    all of one shape, dz out
+    """
+    _backward(_bent_relu_backward, dz, dy, z, y, alpha, max_value, threshold)
+
+
+@launcher
+def elu_forward(y, z, alpha):
+    """
+    y[i] = z[i] if z[i] > 0 else alpha (e^z[i] - 1)
+
+    y, z of one shape, y out
+    """
+    _forward(_elu_forward, y, z, alpha)
+
+
+@launcher
 def elu_backward(dz, dy, z, y, alpha):
     """
     dz[i] = dy[i] (1 if z[i] > 0 else alpha e^z[i])
@@ -65,3 +151,194 @@ def elu_backward(dz, dy, z, y, alpha):
     all of one shape, dz out
     """
     _backward(_elu_backward, dz, dy, z, y, alpha)
+
+
+@launcher
+def selu_forward(y, z):
+    """
+    y[i] = SCALE (z[i] if z[i] > 0 else ALPHA (e^z[i] - 1))
+
+    y, z of one shape, y out
+    """
+    _forward(_selu_forward, y, z)
+
+
+@launcher
+def selu_backward(dz, dy, z, y):
+    """
+    dz[i] = dy[i] SCALE (1 if z[i] > 0 else ALPHA e^z[i])
+
+    all of one shape, dz out
+    """
+    _backward(_selu_backward, dz, dy, z, y)
+
+
+@launcher
+def softplus_forward(y, z):
+    """
+    y[i] = log(1 + e^z[i])
+
+    y, z of one shape, y out
+    """
+    _forward(_softplus_forward, y, z)
+
+
+@launcher
+def softplus_backward(dz, dy, z, y):
+    """
+    dz[i] = dy[i] sigmoid(z[i])
+
+    all of one shape, dz out
+    """
+    _backward(_softplus_backward, dz, dy, z, y)
+
+
+@launcher
+def softsign_forward(y, z):
+    """
+    y[i] = z[i] / (1 + |z[i]|)
+
+    y, z of one shape, y out
+    """
+    _forward(_softsign_forward, y, z)
+
+
+@launcher
+def softsign_backward(dz, dy, z, y):
+    """
+    dz[i] = dy[i] / (1 + |z[i]|)^2
+
+    all of one shape, dz out
+    """
+    _backward(_softsign_backward, dz, dy, z, y)
+
+
+@launcher
+def tanh_forward(y, z):
+    """
+    y[i] = tanh z[i]
+
+    y, z of one shape, y out
+    """
+    _forward(_tanh_forward, y, z)
+
+
+@launcher
+def tanh_backward(dz, dy, z, y):
+    """
+    dz[i] = dy[i] (1 - y[i]^2)
+
+    all of one shape, dz out
+    """
+    _backward(_tanh_backward, dz, dy, z, y)
+
+
+@launcher
+def sigmoid_forward(y, z):
+    """
+    y[i] = 1 / (1 + e^-z[i])
+
+    y, z of one shape, y out
+    """
+    _forward(_sigmoid_forward, y, z)
+
+
+@launcher
+def sigmoid_backward(dz, dy, z, y):
+    """
+    dz[i] = dy[i] y[i] (1 - y[i])
+
+    all of one shape, dz out
+    """
+    _backward(_sigmoid_backward, dz, dy, z, y)
+
+
+@launcher
+def hard_sigmoid_forward(y, z):
+    """
+    y[i] = 0.2 z[i] + 0.5, kept within 0 and 1
+
+    y, z of one shape, y out
+    """
+    _forward(_hard_sigmoid_forward, y, z)
+
+
+@launcher
+def hard_sigmoid_backward(dz, dy, z, y):
+    """
+    dz[i] = dy[i] (0.2 where 0 < y[i] < 1, else 0)
+
+    all of one shape, dz out
+    """
+    _backward(_hard_sigmoid_backward, dz, dy, z, y)
+
+
+@launcher
+def exponential_forward(y, z):
+    """
+    y[i] = e^z[i]
+
+    y, z of one shape, y out
+    """
+    _forward(_exponential_forward, y, z)
+
+
+@launcher
+def exponential_backward(dz, dy, z, y):
+    """
+    dz[i] = dy[i] y[i]
+
+    all of one shape, dz out
+    """
+    _backward(_exponential_backward, dz, dy, z, y)
+
+
+@entry
+def _softmax_forward(y, z):
+    r = cuda.blockIdx.x  # a block owns a row, a thread some columns of it
+    first, step, C = cuda.threadIdx.x, cuda.blockDim.x, z.shape[1]
+    room = cuda.shared.array(ROOM, z.dtype)
+    top = z[r, 0]
+    for c in range(first, C, step):
+        top = z[r, c] if z[r, c] > top else top
+    top = largest_over_block(top, room)
+    total = like(top, 0)
+    for c in range(first, C, step):
+        y[r, c] = exp(z[r, c] - top)  # at most 1: nothing overflows
+        total += y[r, c]
+    total = sum_over_block(total, room)
+    for c in range(first, C, step):
+        y[r, c] /= total
+
+
+@launcher
+def softmax_forward(y, z):
+    """
+    y[r, c] = e^(z[r, c] - m[r]) / sum_k e^(z[r, k] - m[r]),   m[r] = max_c z[r, c]
+
+    y (R, C) out    z (R, C)
+    """
+    _softmax_forward[rows(*z.shape)](y, z)
+
+
+@entry
+def _softmax_backward(dz, dy, y):
+    r = cuda.blockIdx.x
+    first, step, C = cuda.threadIdx.x, cuda.blockDim.x, y.shape[1]
+    room = cuda.shared.array(ROOM, y.dtype)
+    total = like(y[r, 0], 0)
+    for c in range(first, C, step):
+        total += dy[r, c] * y[r, c]
+    total = sum_over_block(total, room)
+    for c in range(first, C, step):
+        dz[r, c] = y[r, c] * (dy[r, c] - total)
+
+
+@launcher
+def softmax_backward(dz, dy, y):
+    """
+    dz[r, c] = y[r, c] (dy[r, c] - sum_k dy[r, k] y[r, k])
+
+    dz (R, C) out    dy (R, C)    y (R, C)
+    """
+    _softmax_backward[rows(*y.shape)](dz, dy, y)

@@ -9,12 +9,15 @@ Everything happens in order on one stream, and nobody waits for it until somebod
 Read next: `array.py` for arrays on the device, `dense.py` for the first kernels.
 """
 
+import contextlib
 import functools
+import importlib
 import sys
 
 import numba
 from numba import cuda
-from numba.core.dispatcher import Dispatcher
+from numba.core.registry import CPUDispatcher
+from numba.extending import overload
 
 from ..jit import like  # noqa: F401  a kernel's number in the type of its arrays
 
@@ -44,15 +47,48 @@ def why_not():
     return f"{reason} {advice}"
 
 
+class SimulatedCuda:
+    """
+    What the name `cuda` means in the simulator: in a kernel, what its threads may use.
+
+    The simulator would put that in place of the name at the start of a function and
+    take it away at its end, while other threads are still inside.
+    """
+
+    def __getattr__(self, name):
+        running = importlib.import_module("numba.cuda.simulator.kernel")
+        return getattr(running._get_kernel_context() or numba.cuda, name)
+
+
+if is_simulated():
+    cuda = SimulatedCuda()  # noqa: F811
+part = cuda.jit(device=True)  # marks what a block's threads call in an entry together
+
+
+if not is_simulated():
+    # Numba's own take any number of arguments, which its CUDA compiler stumbles over.
+
+    @overload(max, target="cuda", inline="always")
+    def _larger(a, b):
+        return lambda a, b: b if b > a else a
+
+    @overload(min, target="cuda", inline="always")
+    def _smaller(a, b):
+        return lambda a, b: b if b < a else a
+
+
 class Entry:
     """
     A function that threads run; `entry[blocks, threads](*arguments)` launches it.
 
     It is compiled at its first launch for each combination of types. Arguments are
-    arrays of the device, numbers, and tuples of whole numbers.
+    arrays of the device, numbers, and tuples of whole numbers. A third number in the
+    brackets is how many bytes the threads of a block share, where the entry asks for
+    `cuda.shared.array(0, ...)`.
     """
 
     inspect = None  # called instead of a launch, by who only wants to see the code
+    notes = None  # a list of the launches, for who wants to repeat them
 
     def __init__(self, function):
         functools.update_wrapper(self, function)
@@ -65,14 +101,19 @@ class Entry:
         return cuda.jit(self.function)
 
     def __getitem__(self, shape):
-        return functools.partial(self._launch, *shape)
+        return functools.partial(self._launch, *shape, *[0] * (3 - len(shape)))
 
-    def _launch(self, blocks, threads, *arguments):
+    def _launch(self, blocks, threads, shared, *arguments):
         if Entry.inspect is not None:
             Entry.inspect(self, threads, arguments)
-        elif blocks:
+            return
+        if Entry.notes is not None:
+            Entry.notes.append((self, blocks, threads, shared, arguments))
+            if is_simulated():
+                return
+        if blocks:
             arguments = [getattr(a, "raw", a) for a in arguments]
-            self.compiled[blocks, threads, stream()](*arguments)
+            self.compiled[blocks, threads, stream(), shared](*arguments)
 
 
 entry = Entry
@@ -81,6 +122,11 @@ entry = Entry
 def grid(size):
     """Return the blocks and threads for a launch in which each of `size` has one."""
     return -(-size // THREADS), THREADS
+
+
+def rows(R, C):
+    """Return the blocks and threads for a launch of a block for each row of C."""
+    return R, min(THREADS, max(32, 1 << (C - 1).bit_length()))
 
 
 def keep_formulas_exact():
@@ -98,10 +144,46 @@ def keep_formulas_exact():
     for name, module in list(sys.modules.items()):
         if name.startswith(__package__.rpartition(".")[0]):
             for value in vars(module).values():
-                of_cpu = isinstance(value, Dispatcher)
+                of_cpu = type(value) is CPUDispatcher
                 if of_cpu and not hasattr(value, KEPT_BY_NUMBA):
                     compiled = CUDADispatcher(value.py_func, options)
                     setattr(value, KEPT_BY_NUMBA, compiled)
+
+
+def capture(work):
+    """
+    Return a function that launches all that `work()` launches, without running work.
+
+    On a GPU the launches become one graph. `work` is called here and now, but nothing
+    is computed before the function that is returned is called; every entry must have
+    been compiled, and nothing may be read from the device.
+    """
+    with noted() as launches:
+        if is_simulated():
+            work()
+            graph = None
+        else:
+            from .graphs import Graph
+
+            graph = Graph(work, stream())
+
+    def launch():
+        if graph is not None:
+            graph.launch()
+        for entry, *shape, arguments in launches if graph is None else ():
+            entry._launch(*shape, *arguments)
+
+    return launch
+
+
+@contextlib.contextmanager
+def noted():
+    """Yield a list of the launches; it keeps the arrays they need, too."""
+    Entry.notes = launches = []
+    try:
+        yield launches
+    finally:
+        Entry.notes = None
 
 
 @functools.cache
