@@ -23,6 +23,8 @@ from .kernels import jit
 from .kernels.cpu import simd
 from .version import __version__
 
+DATA_SHARE = 0.5  # of the free memory of a GPU that a data set may take
+
 ops = types.SimpleNamespace()
 """The kernels of the device in use, by name."""
 
@@ -177,6 +179,28 @@ def trips():
     return sum(_state.arrays.trips.values()) if _state.arrays else 0
 
 
+def has_room(nbytes):
+    """Return whether a data set may live in the memory of the device in use."""
+    if _state.device != "cuda":
+        return True
+    return nbytes <= DATA_SHARE * _state.arrays.account.free()
+
+
+def out_of_memory():
+    """Return the errors that say that the GPU has no room: none, where none is used."""
+    return _state.arrays.OutOfMemory if _state.arrays else ()
+
+
+def memory():
+    """Return how many bytes arrays take on the GPU, and how many are free."""
+    return _state.arrays.account.taken, _state.arrays.account.free()
+
+
+def uploads(shape, dtype):
+    """Return a way to the GPU for rows that change at every step."""
+    return _state.arrays.Uploads(shape, dtype)
+
+
 def captured(work):
     """Return a function that launches on the GPU all that `work()` launches."""
     from .kernels.cuda import target
@@ -238,6 +262,10 @@ def show_config(print_fn=print):
         "compiler": "off (NUMBA_DISABLE_JIT)" if numba.config.DISABLE_JIT else "on",
         "kernel cache": jit.cache_folder() or "none: every start compiles anew",
     }
+    if _state.device == "cuda":
+        from .kernels.cuda import target
+
+        lines.update(target.description())
     for name, value in lines.items():
         print_fn(f"{name:16} {value}")
 

@@ -17,6 +17,7 @@ from .data import Data, LazyData, any_lazy, check_inputs, on_device, standardize
 from .feeds import GeneratorFeed, feed_of
 from .generators import is_generator, make_supply
 from .layer import shapes_of
+from .memory import within_memory
 from .objective import ExactMeans
 from .progress import Progbar, RunningMeans
 from .renames import bilingual_method
@@ -106,7 +107,7 @@ class Evaluation(Steps):
     def _evaluated(self, feed, verbose, return_dict, exact=False):
         check_verbose(verbose)
         self._recordings = {}
-        with feed:
+        with within_memory(self, "evaluate", feed.batch_size), feed:
             values = self._test_loop(feed, verbose, exact=exact)
         self._recordings = {}
         if not values:
@@ -182,12 +183,14 @@ class Evaluation(Steps):
         else:
             inputs = check_inputs(x, self)
             if len(inputs[0]) <= batch_size and not verbose and steps is None:
-                return self._outputs(inputs)
+                with within_memory(self, "predict", len(inputs[0])):
+                    return self._outputs(inputs)
             data = Data(inputs, [None], [None])
         if len(data) > batch_size:
             self._check_stateful(len(data), batch_size)
         feed = feed_of(data, batch_size, steps=_limit(steps, len(data), batch_size))
-        return self._predict_loop(feed, verbose)
+        with within_memory(self, "predict", batch_size):
+            return self._predict_loop(feed, verbose)
 
     @bilingual_method
     def predict_generator(

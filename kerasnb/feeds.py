@@ -50,6 +50,8 @@ class Feed:
     ----------
     samples : int or None
         Samples in an epoch, if that is known.
+    batch_size : int
+        Samples in a batch; 1 as long as that is not known.
     steps : int
         Batches in an epoch.
     replays : bool
@@ -63,7 +65,7 @@ class Feed:
     """
 
     samples: int | None = None
-    steps = 0
+    steps, batch_size = 0, 1
     replays = exhausted = forgets = False
     has_numbers = True
 
@@ -208,7 +210,7 @@ class ArrayFeed(SampleFeed):
         self.data = data
         on_gpu = device.place() != "host"
         self.replays = (bool(shuffle) or on_gpu) and data.unweighted
-        self._columns = [device.here(a) for a in data.columns]
+        self._columns = self._placed(data.columns)
         self._rows = [
             a if a is None else a.reshape(len(a), -1) for a in self._columns
         ]
@@ -221,6 +223,10 @@ class ArrayFeed(SampleFeed):
         at = slice(self._start, self._stop)
         columns = [None if a is None else a[at] for a in self._columns]
         return self.data.like(columns).arguments()
+
+    def _placed(self, columns):
+        """Return the arrays in the memory of the device."""
+        return [device.here(a) for a in columns]
 
     def _kept(self, order):
         if order is None and self.replays:  # rows must arrive in the same arrays
@@ -254,6 +260,50 @@ class ArrayFeed(SampleFeed):
         return device.zeros(n, np.int64), copies, self.data.like(shaped).arguments()
 
 
+class StreamedFeed(ArrayFeed):
+    """
+    Batches of arrays that a GPU has no room for: their rows go there step by step.
+
+    While the GPU computes one step, the host gathers the rows of the next.
+    """
+
+    def _placed(self, columns):
+        return columns
+
+    def _kept(self, order):
+        return np.arange(self.samples) if order is None else order
+
+    def batch(self):
+        """Send the next rows and return them."""
+        return self.gather(self.choose())
+
+    def choose(self) -> int:
+        """Send the next rows to the device, and return their number."""
+        n = self._stop - self._start
+        if n not in self._buffers:
+            self._buffers[n] = self._make_buffers(n)
+        index = self._order[self._start : self._stop]
+        for uploads, source in self._buffers[n][0]:
+            ops.gather_rows(uploads.page(), source, index)
+            uploads.send()
+        return n
+
+    def gather(self, n: int):
+        """Return the rows that were sent."""
+        return self._buffers[n][1]
+
+    def _make_buffers(self, n):
+        ways, shaped = [], []
+        for array, source in zip(self.data.columns, self._rows):
+            if array is None:
+                shaped.append(None)
+            else:
+                uploads = device.uploads((n, source.shape[1]), source.dtype)
+                ways.append((uploads, source))
+                shaped.append(uploads.there.reshape((n, *array.shape[1:])))
+        return ways, self.data.like(shaped).arguments()
+
+
 class LazyFeed(SampleFeed):
     """
     Batches that are read when their turn comes.
@@ -279,7 +329,10 @@ class LazyFeed(SampleFeed):
 
 def feed_of(data, batch_size, shuffle=False, steps=None):
     """Return the feed for standard arrays, or for data in a file."""
-    kind = LazyFeed if isinstance(data, LazyData) else ArrayFeed
+    kind = LazyFeed
+    if isinstance(data, Data):
+        nbytes = sum(a.nbytes for a in data.columns if a is not None)
+        kind = ArrayFeed if device.has_room(nbytes) else StreamedFeed
     return kind(data, batch_size, shuffle, steps)
 
 
@@ -358,7 +411,7 @@ class GeneratorFeed(Feed):
         else:
             self._batch = check_item(item, self._supply.name)
         size = rows(self._batch[0])
-        self.largest = max(self.largest, size)
+        self.largest = self.batch_size = max(self.largest, size)
         return size
 
     def batch(self):

@@ -419,8 +419,16 @@ class Layer(Stateful):
         for name, value in vars(self).items():
             if id(value) not in buffers:
                 setattr(self, name, _moved(value, moved))
-        self._storage, self._views, self.x_shape = {}, {}, None
+        self.forget_buffers()
         self._home = device.place()
+
+    def forget_buffers(self) -> None:
+        """Let the next batch make all buffers anew."""
+        self._storage, self._views, self.x_shape = {}, {}, None
+
+    def rooms(self) -> list:
+        """Return the arrays that the buffers are views of."""
+        return list(self._storage.values())
 
     def buffer(self, name: str, shape: Shape, dtype=None) -> np.ndarray:
         """Return the layer's array of this name and shape, with any contents."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from . import device
 
-ROWS = 1024  # steps that are noted before all are read at once
+ROWS = 256  # steps that are noted before all are read at once
 
 
 class Noted:

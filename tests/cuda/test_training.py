@@ -1,5 +1,7 @@
 """Training on the device: the numbers of `plain`, and nothing read on the way."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from kerasnb import Sequential
 from kerasnb import backend as K
 from kerasnb.kernels.cuda.array import trips
 from kerasnb.layers import *  # noqa: F401,F403
+from kerasnb.optimizers import OPTIMIZERS
 from kerasnb.layers import GRU, LSTM, RNN, Conv2D, Dense, Embedding, Flatten, LSTMCell
 
 ROW, STEPS, IMAGE, VOLUME = (4,), (5, 3), (5, 4, 3), (3, 3, 3, 2)
@@ -68,8 +71,8 @@ MODELS = {
 """What there is to train: the shape of a sample and the layers."""
 
 VISITORS = {
-    "constrained", "Masking", "masked GRU", "masked average", "Softmax", "RNN",
-    "ConvLSTM2D", "Lambda", "own activation",
+    "constrained", "noise", "Dropout of rows", "SpatialDropout", "Masking", "masked GRU", "masked average",
+    "Softmax", "RNN", "ConvLSTM2D", "Lambda", "own activation",
 }  # fmt: skip
 """Models in which something is done or looked at on the host at every step."""
 
@@ -94,7 +97,7 @@ def build(shape, layers):
     return model
 
 
-def trained(device, shape, layers, optimizer="adam"):
+def trained(device, shape, layers, optimizer="sgd"):
     """Return the model after two epochs, its data and its history."""
     kerasnb.set_device(device)
     kerasnb.set_seed(3)
@@ -125,3 +128,88 @@ def test_training_gives_the_numbers_of_plain(name):
         np.testing.assert_allclose(a, b, 10 * TOLERANCE, 10 * TOLERANCE)
     if name not in VISITORS:  # three steps make as many trips as one
         assert trips_of(cuda, x, y) == trips_of(cuda, x[:BATCH], y[:BATCH])
+
+
+@pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
+def test_every_optimizer_takes_the_steps_of_plain(optimizer):
+    """After six steps, with clipping, the weights agree."""
+    found = []
+    for device in ("plain", "cuda"):
+        chosen = OPTIMIZERS[optimizer](clipnorm=0.5, clipvalue=0.2)
+        found.append(trained(device, *MODELS["Dense"], chosen)[0].get_weights())
+    for a, b in zip(*found):
+        np.testing.assert_allclose(a, b, 10 * TOLERANCE, 10 * TOLERANCE)
+
+
+def test_data_without_room_are_sent_step_by_step(monkeypatch):
+    """The numbers are those of data that live on the device."""
+    from kerasnb.kernels.cuda.array import account
+
+    _, _, _, expected = trained("cuda", *MODELS["Dropout"])
+    monkeypatch.setattr(account, "free", lambda: 0)
+    model, x, y, found = trained("cuda", *MODELS["Dropout"])
+    assert found == expected
+    whole = model.evaluate(x, y, batch_size=4, verbose=0)
+    monkeypatch.undo()
+    assert whole == model.evaluate(x, y, batch_size=4, verbose=0)
+
+
+def test_a_model_moves_between_devices():
+    """Trained here and there, saved and loaded, its numbers stay the same."""
+    plain, x, y, _ = trained("plain", *MODELS["Conv2D"], optimizer="adam")
+    more = plain.fit(x, y, epochs=2, **FITTING).history["loss"]
+    moved, x, y, _ = trained("plain", *MODELS["Conv2D"], optimizer="adam")
+    kerasnb.set_device("cuda")
+    first = moved.fit(x, y, epochs=1, **FITTING).history["loss"]
+    kerasnb.set_device("cpu")
+    second = moved.fit(x, y, epochs=2, initial_epoch=1, **FITTING).history["loss"]
+    np.testing.assert_allclose(first + second, more, TOLERANCE, TOLERANCE)
+    kerasnb.set_device("plain")
+    np.testing.assert_allclose(moved.predict(x), plain.predict(x), 1e-3, 1e-4)
+
+
+def test_a_model_is_saved_and_goes_on(tmp_path):
+    """A file written on the device continues there and elsewhere to the same numbers."""
+    model, x, y, _ = trained("cuda", *MODELS["Dropout"], optimizer="adam")
+    model.save(tmp_path / "model.knb")
+    expected = model.fit(x, y, epochs=1, seed=5, **FITTING).history["loss"]
+    for device in ("cuda", "plain"):
+        kerasnb.set_device(device)
+        again = kerasnb.load_model(tmp_path / "model.knb")
+        found = again.fit(x, y, epochs=1, seed=5, **FITTING).history["loss"]
+        np.testing.assert_allclose(found, expected, TOLERANCE, TOLERANCE)
+
+
+def test_logs_are_floats_for_callbacks_that_look():
+    """What a callback gets at each batch, and History at each epoch, are numbers."""
+    model, x, y, _ = trained("cuda", *MODELS["Dense"])
+    seen = []
+    look = kerasnb.callbacks.LambdaCallback(
+        on_batch_end=lambda batch, logs: seen.append(logs["loss"])
+    )
+    model.fit(x, y, epochs=1, callbacks=[look], **FITTING)
+    assert len(seen) == 3 and all(type(loss) is float for loss in seen)
+    assert model.train_on_batch(x, y) == pytest.approx(np.mean(seen), rel=0.1)
+
+
+def test_a_model_works_on_after_the_memory_ran_out(monkeypatch):
+    """The error names the need and a batch size that fits; that size then works."""
+    from kerasnb.kernels.cuda.array import account
+
+    kerasnb.set_device("cuda")
+    model = build(ROW, "Dense(50, 'relu'), Dense(1)")
+    model.compile("adam", "mse")
+    x, y = np.ones((256, 4)), np.ones((256, 1))
+    model.fit(x[:2], y[:2], verbose=0)
+    expected = model.get_weights()
+    monkeypatch.setattr(account, "most", account.taken + 60_000)
+    with pytest.raises(RuntimeError, match="no room for batches of 256") as error:
+        model.fit(x, y, batch_size=256, verbose=0)
+    for a, b in zip(model.get_weights(), expected):
+        np.testing.assert_array_equal(a, b)
+    fitting = int(re.search(r"batch_size=(\d+)", str(error.value))[1])
+    assert fitting >= 16
+    model.fit(x, y, batch_size=fitting, verbose=0)
+    with pytest.raises(RuntimeError, match="predict: the GPU has no room"):
+        model.predict(np.ones((4000, 4)), batch_size=4000)
+    assert model.predict(x[:3]).shape == (3, 1)

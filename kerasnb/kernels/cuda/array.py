@@ -10,10 +10,11 @@ come over, and go back if they were changed. That is always right and never fast
 
 import functools
 import math
+import weakref
 
 import numpy as np
 
-from .target import cuda, entry, grid, stream
+from .target import cuda, entry, grid, is_simulated, stream
 
 trips = {"to_host": 0, "to_device": 0}  # copies between host and device, so far
 
@@ -260,12 +261,68 @@ READING = frozenset(
 """Methods of NumPy's arrays that change nothing: the host can answer for us."""
 
 
+class OutOfMemory(RuntimeError):
+    """
+    An array was asked for that the device has no room for.
+
+    Parameters
+    ----------
+    wanted, taken : int
+        Bytes of the array, and of all others that exist.
+    """
+
+    def __init__(self, wanted, taken):
+        super().__init__(
+            f"The GPU has no room for an array of {wanted / 1e6:.1f} MB beside the "
+            f"{taken / 1e6:.1f} MB that are in use."
+        )
+        self.wanted, self.taken = wanted, taken
+
+
+class Account:
+    """
+    The bytes that arrays take on the device.
+
+    `most` may be lowered by who shares the device with others.
+    """
+
+    def __init__(self):
+        self.taken, self.most = 0, math.inf
+
+    def allocate(self, ground):
+        """Return memory of the device for as many numbers as there are in `ground`."""
+        if self.taken + ground.nbytes > self.most:
+            raise OutOfMemory(ground.nbytes, self.taken)
+        try:
+            memory = cuda.device_array(ground.shape, ground.dtype, stream=stream())
+        except Exception as error:
+            if "OUT_OF_MEMORY" not in str(error):
+                raise
+            raise OutOfMemory(ground.nbytes, self.taken) from None
+        self.taken += ground.nbytes
+        weakref.finalize(memory, self._free, ground.nbytes)
+        return memory
+
+    def _free(self, nbytes):
+        self.taken -= nbytes
+
+    def free(self):
+        """Return how many bytes are left."""
+        left = self.most - self.taken
+        if is_simulated():
+            return left
+        return min(left, cuda.current_context().get_memory_info().free)
+
+
+account = Account()
+
+
 def empty(shape, dtype):
     """Return an array on the device with any numbers."""
-    ground = np.empty(max(math.prod(np.atleast_1d(shape)), 1), dtype)
-    memory = cuda.device_array(ground.shape, ground.dtype, stream=stream())
-    whole = Array(memory, ground, ground)
-    return whole[: math.prod(np.atleast_1d(shape))].reshape(shape)
+    size = math.prod(np.atleast_1d(shape))
+    ground = np.empty(max(size, 1), dtype)
+    whole = Array(account.allocate(ground), ground, ground)
+    return whole[:size].reshape(shape)
 
 
 def zeros(shape, dtype):
@@ -273,6 +330,43 @@ def zeros(shape, dtype):
     made = empty(shape, dtype)
     made[...] = 0
     return made
+
+
+class Uploads:
+    """
+    A way to the device for rows that change at every step.
+
+    The host fills one of two pieces of memory that the device reads by itself while the
+    step before is still computed, so that nobody waits.
+
+    Parameters
+    ----------
+    shape, dtype
+        Of the rows.
+
+    Attributes
+    ----------
+    there : Array
+        The rows on the device, always in the same place.
+    """
+
+    def __init__(self, shape, dtype):
+        self.there = empty(shape, dtype)
+        self._pages = [cuda.pinned_array(shape, dtype) for _ in range(2)]
+        self._events = [cuda.event() for _ in self._pages]
+        self._turn = 0
+
+    def page(self):
+        """Return the memory to fill next, once the device has read it."""
+        self._turn = 1 - self._turn
+        self._events[self._turn].synchronize()
+        return self._pages[self._turn]
+
+    def send(self):
+        """Let the device read what `page` returned last."""
+        trips["to_device"] += 1
+        self.there.raw.copy_to_device(self._pages[self._turn], stream())
+        self._events[self._turn].record(stream())
 
 
 def to_device(numbers):

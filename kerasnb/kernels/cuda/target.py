@@ -12,6 +12,7 @@ Read next: `array.py` for arrays on the device, `dense.py` for the first kernels
 import contextlib
 import functools
 import importlib
+import importlib.metadata
 import sys
 
 import numba
@@ -45,6 +46,34 @@ def why_not():
     if "library cannot be found" in reason or "no CUDA-capable" in reason:
         reason = "there is no NVIDIA driver on this machine."
     return f"{reason} {advice}"
+
+
+def description():
+    """Return what is worth knowing about the GPU in use, by name."""
+    if is_simulated():
+        return {"gpu": "none: Numba's simulator (NUMBA_ENABLE_CUDASIM)"}
+    from . import graphs
+
+    gpu = cuda.get_current_device()
+    name = gpu.name.decode() if isinstance(gpu.name, bytes) else gpu.name
+    capability = ".".join(map(str, gpu.compute_capability))
+    free, total = cuda.current_context().get_memory_info()
+    runtime = ".".join(map(str, cuda.runtime.get_version()))
+    one_by_one = "launched kernel by kernel: the driver makes no graphs"
+    return {
+        "gpu": f"{name}, compute capability {capability}",
+        "gpu memory": f"{free / 1e9:.1f} of {total / 1e9:.1f} GB free",
+        "cuda": f"{runtime}, compiled by {cuda.__name__} {cuda_version()}",
+        "training step": one_by_one if graphs.driver() is None else "one CUDA graph",
+    }
+
+
+def cuda_version():
+    """Return the version of the package that brings the compiler."""
+    for package in ("numba-cuda", "numba"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return f"({package} {importlib.metadata.version(package)})"
+    return ""
 
 
 class SimulatedCuda:
@@ -158,14 +187,16 @@ def capture(work):
     is computed before the function that is returned is called; every entry must have
     been compiled, and nothing may be read from the device.
     """
+    from . import graphs
+
     with noted() as launches:
         if is_simulated():
             work()
             graph = None
+        elif graphs.driver() is None:
+            return work
         else:
-            from .graphs import Graph
-
-            graph = Graph(work, stream())
+            graph = graphs.Graph(work, stream())
 
     def launch():
         if graph is not None:
