@@ -179,6 +179,11 @@ def trips():
     return sum(_state.arrays.trips.values()) if _state.arrays else 0
 
 
+def own_formulas():
+    """Return the module that runs a user's formulas of numbers on the GPU."""
+    return importlib.import_module(".kernels.cuda.own", __package__)
+
+
 def has_room(nbytes):
     """Return whether a data set may live in the memory of the device in use."""
     if _state.device != "cuda":

@@ -154,6 +154,43 @@ def test_data_without_room_are_sent_step_by_step(monkeypatch):
     assert whole == model.evaluate(x, y, batch_size=4, verbose=0)
 
 
+def softsign(x):
+    return x / (1.0 + abs(x))
+
+
+def softsign_slope(x):
+    return 1.0 / (1.0 + abs(x)) ** 2
+
+
+def fourth_power(t, p):
+    return (p - t) ** 4
+
+
+def fourth_power_slope(t, p):
+    return 4.0 * (p - t) ** 3
+
+
+def test_formulas_of_ones_own_run_on_the_device():
+    """An activation and a loss as formulas of numbers: plain's numbers, no trips."""
+    results = []
+    bent = kerasnb.with_gradient(softsign, softsign_slope, elementwise=True)
+    fourth = kerasnb.with_gradient(fourth_power, fourth_power_slope, elementwise=True)
+    for device in ("plain", "cuda"):
+        kerasnb.set_device(device)
+        kerasnb.set_seed(3)
+        model = build(ROW, "Dense(3), Dense(2)")
+        model.layers[-1].activation = kerasnb.activations.get(bent)
+        model.compile("sgd", fourth)
+        x, rng = data_for(ROW)
+        y = rng.uniform(size=(SAMPLES, 2)).astype(np.float32)
+        losses = model.fit(x, y, epochs=3, **FITTING).history["loss"]
+        results.append((losses, model.get_weights()))
+    np.testing.assert_allclose(results[1][0], results[0][0], TOLERANCE)
+    for a, b in zip(results[1][1], results[0][1]):
+        np.testing.assert_allclose(a, b, TOLERANCE, TOLERANCE)
+    assert trips_of(model, x, y) == trips_of(model, x[:BATCH], y[:BATCH])
+
+
 def test_a_model_moves_between_devices():
     """Trained here and there, saved and loaded, its numbers stay the same."""
     plain, x, y, _ = trained("plain", *MODELS["Conv2D"], optimizer="adam")

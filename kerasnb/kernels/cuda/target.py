@@ -23,6 +23,7 @@ from numba.extending import overload
 from ..jit import like  # noqa: F401  a kernel's number in the type of its arrays
 
 THREADS = 128  # in a block, where each thread owns a number and shares nothing
+numba.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small models launch small grids
 KEPT_BY_NUMBA = "_CUDATypingContext__dispatcher"  # where it keeps a device's version
 
 
@@ -156,6 +157,12 @@ def grid(size):
 def rows(R, C):
     """Return the blocks and threads for a launch of a block for each row of C."""
     return R, min(THREADS, max(32, 1 << (C - 1).bit_length()))
+
+
+def compiled_for_device(formula):
+    """Return a function of numbers, compiled or not, as entries may call it."""
+    plain = getattr(formula, "py_func", formula)
+    return cuda.jit(device=True)(plain)
 
 
 def keep_formulas_exact():
