@@ -24,7 +24,9 @@ from kerasnb import device  # noqa: E402
 from kerasnb.kernels.cuda import target  # noqa: E402
 
 CAPABILITIES = [(7, 5), (8, 0), (9, 0)]
-DOUBLE = re.compile(r"\b(?:add|sub|mul|div|fma|mad|min|max|sqrt|ex2|lg2|neg|abs)\S*\.f64")
+DOUBLE = re.compile(
+    r"\b(?:add|sub|mul|div|fma|mad|min|max|sqrt|ex2|lg2|neg|abs)\S*\.f64"
+)
 
 
 class Shape:
@@ -40,6 +42,9 @@ class Shape:
 
     def __getitem__(self, index):
         return Shape(self.layout[index].shape, self.dtype)
+
+    def __setitem__(self, index, value):
+        """There is nothing to fill."""
 
     def __len__(self):
         return len(self.layout)
@@ -107,4 +112,10 @@ if __name__ == "__main__":
         for entry, kinds in signatures(name, "float32"):
             for capability in CAPABILITIES:
                 ptx = ptx_of(entry, kinds, capability)
-                print(name, entry.__qualname__, capability, assembled(ptx, capability), DOUBLE.findall(ptx))
+                print(
+                    name,
+                    entry.__qualname__,
+                    capability,
+                    assembled(ptx, capability),
+                    DOUBLE.findall(ptx),
+                )

@@ -98,11 +98,11 @@ part = cuda.jit(device=True)  # marks what a block's threads call in an entry to
 if not is_simulated():
     # Numba's own take any number of arguments, which its CUDA compiler stumbles over.
 
-    @overload(max, target="cuda", inline="always")
+    @overload(max, target="cuda")
     def _larger(a, b):
         return lambda a, b: b if b > a else a
 
-    @overload(min, target="cuda", inline="always")
+    @overload(min, target="cuda")
     def _smaller(a, b):
         return lambda a, b: b if b < a else a
 
