@@ -18,7 +18,7 @@ import numpy as np
 from . import device
 from .autodiff import Recording, Taped
 from .device import epsilon, floatx, ops
-from .functions import formulas_for, are_values, expect_arguments, expect_slope
+from .functions import are_values, expect_arguments, expect_slope, formulas_for
 from .utils import FUNCTION, lookup, name_of, own_function, saved_name
 
 

@@ -4,14 +4,17 @@ import re
 
 import numpy as np
 import pytest
+import stand_ins
 
 import kerasnb
 from kerasnb import Sequential
 from kerasnb import backend as K
+from kerasnb import device
+from kerasnb.kernels.cuda import target
 from kerasnb.kernels.cuda.array import trips
 from kerasnb.layers import *  # noqa: F401,F403
-from kerasnb.optimizers import OPTIMIZERS
 from kerasnb.layers import GRU, LSTM, RNN, Conv2D, Dense, Embedding, Flatten, LSTMCell
+from kerasnb.optimizers import OPTIMIZERS
 
 ROW, STEPS, IMAGE, VOLUME = (4,), (5, 3), (5, 4, 3), (3, 3, 3, 2)
 CODES = "codes"  # an input of codes for an Embedding
@@ -45,7 +48,10 @@ MODELS = {
     "pooling": (IMAGE, "MaxPooling2D(2, padding='same'), AveragePooling2D(2, 1)"),
     "global": (IMAGE, "Conv2D(3, 2), GlobalMaxPooling2D()"),
     "global average": (STEPS, "Conv1D(3, 2), GlobalAveragePooling1D()"),
-    "masked average": (CODES, "Embedding(7, 3, mask_zero=True), GlobalAveragePooling1D()"),
+    "masked average": (
+        CODES,
+        "Embedding(7, 3, mask_zero=True), GlobalAveragePooling1D()",
+    ),
     "resizing": (IMAGE, "ZeroPadding2D(1), Cropping2D(1), UpSampling2D(2)"),
     "bilinear": (IMAGE, "UpSampling2D(2, interpolation='bilinear')"),
     "Embedding": (CODES, "Embedding(7, 3), Flatten(), Dense(2)"),
@@ -69,6 +75,9 @@ MODELS = {
     "dot": (ROW, "Merge([Dense(3), Dense(3)], mode='cos')"),
 }
 """What there is to train: the shape of a sample and the layers."""
+
+SIMULATED = ["Dense", "Conv2D", "pooling", "BatchNormalization", "LSTM", "masked GRU"]
+"""Models for which the simulator steps through the kernels themselves."""
 
 VISITORS = {
     "constrained", "noise", "Dropout of rows", "SpatialDropout", "Masking", "masked GRU", "masked average",
@@ -97,9 +106,9 @@ def build(shape, layers):
     return model
 
 
-def trained(device, shape, layers, optimizer="sgd"):
+def trained(chosen, shape, layers, optimizer="sgd"):
     """Return the model after two epochs, its data and its history."""
-    kerasnb.set_device(device)
+    kerasnb.set_device(chosen)
     kerasnb.set_seed(3)
     kerasnb.reset_names()
     model = build(shape, layers)
@@ -116,9 +125,33 @@ def trips_of(model, x, y):
     return sum(trips.values()) - before
 
 
+@pytest.fixture
+def quick(monkeypatch):
+    """Let plain kernels stand in for those that the simulator would step through."""
+    if target.is_simulated():
+        monkeypatch.setattr(device, "kernels_of", stand_ins.kernels_of)
+
+
+@pytest.mark.parametrize("name", SIMULATED)
+def test_the_kernels_train_as_plain(name):
+    """A loss, the weights and a prediction after one step agree."""
+    results = []
+    for chosen in ("plain", "cuda"):
+        kerasnb.set_device(chosen)
+        kerasnb.set_seed(3)
+        model = build(*MODELS[name])
+        x, rng = data_for(MODELS[name][0])
+        y = rng.uniform(size=(SAMPLES, *model.output_shape[1:])).astype(np.float32)
+        model.compile("sgd", "mse")
+        loss = model.train_on_batch(x[:2], y[:2])
+        results.append([loss, model.predict(x[:2]), *model.get_weights()])
+    for a, b in zip(*results):
+        np.testing.assert_allclose(a, b, TOLERANCE, TOLERANCE)
+
+
 @pytest.mark.parametrize("name", MODELS)
-def test_training_gives_the_numbers_of_plain(name):
-    """Losses, weights and predictions after two epochs agree."""
+def test_training_gives_the_numbers_of_plain(name, quick):
+    """Losses, weights and predictions after two epochs agree; nobody reads meanwhile."""
     plain, x, y, expected = trained("plain", *MODELS[name])
     p, W = plain.predict(x), plain.get_weights()
     cuda, x, y, found = trained("cuda", *MODELS[name])
@@ -131,17 +164,17 @@ def test_training_gives_the_numbers_of_plain(name):
 
 
 @pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
-def test_every_optimizer_takes_the_steps_of_plain(optimizer):
+def test_every_optimizer_takes_the_steps_of_plain(optimizer, quick):
     """After six steps, with clipping, the weights agree."""
     found = []
-    for device in ("plain", "cuda"):
-        chosen = OPTIMIZERS[optimizer](clipnorm=0.5, clipvalue=0.2)
-        found.append(trained(device, *MODELS["Dense"], chosen)[0].get_weights())
+    for chosen in ("plain", "cuda"):
+        rule = OPTIMIZERS[optimizer](clipnorm=0.5, clipvalue=0.2)
+        found.append(trained(chosen, *MODELS["Dense"], rule)[0].get_weights())
     for a, b in zip(*found):
         np.testing.assert_allclose(a, b, 10 * TOLERANCE, 10 * TOLERANCE)
 
 
-def test_data_without_room_are_sent_step_by_step(monkeypatch):
+def test_data_without_room_are_sent_step_by_step(monkeypatch, quick):
     """The numbers are those of data that live on the device."""
     from kerasnb.kernels.cuda.array import account
 
@@ -175,8 +208,8 @@ def test_formulas_of_ones_own_run_on_the_device():
     results = []
     bent = kerasnb.with_gradient(softsign, softsign_slope, elementwise=True)
     fourth = kerasnb.with_gradient(fourth_power, fourth_power_slope, elementwise=True)
-    for device in ("plain", "cuda"):
-        kerasnb.set_device(device)
+    for chosen in ("plain", "cuda"):
+        kerasnb.set_device(chosen)
         kerasnb.set_seed(3)
         model = build(ROW, "Dense(3), Dense(2)")
         model.layers[-1].activation = kerasnb.activations.get(bent)
@@ -191,7 +224,7 @@ def test_formulas_of_ones_own_run_on_the_device():
     assert trips_of(model, x, y) == trips_of(model, x[:BATCH], y[:BATCH])
 
 
-def test_a_model_moves_between_devices():
+def test_a_model_moves_between_devices(quick):
     """Trained here and there, saved and loaded, its numbers stay the same."""
     plain, x, y, _ = trained("plain", *MODELS["Conv2D"], optimizer="adam")
     more = plain.fit(x, y, epochs=2, **FITTING).history["loss"]
@@ -205,19 +238,19 @@ def test_a_model_moves_between_devices():
     np.testing.assert_allclose(moved.predict(x), plain.predict(x), 1e-3, 1e-4)
 
 
-def test_a_model_is_saved_and_goes_on(tmp_path):
+def test_a_model_is_saved_and_goes_on(tmp_path, quick):
     """A file written on the device continues there and elsewhere to the same numbers."""
     model, x, y, _ = trained("cuda", *MODELS["Dropout"], optimizer="adam")
     model.save(tmp_path / "model.knb")
     expected = model.fit(x, y, epochs=1, seed=5, **FITTING).history["loss"]
-    for device in ("cuda", "plain"):
-        kerasnb.set_device(device)
+    for chosen in ("cuda", "plain"):
+        kerasnb.set_device(chosen)
         again = kerasnb.load_model(tmp_path / "model.knb")
         found = again.fit(x, y, epochs=1, seed=5, **FITTING).history["loss"]
         np.testing.assert_allclose(found, expected, TOLERANCE, TOLERANCE)
 
 
-def test_logs_are_floats_for_callbacks_that_look():
+def test_logs_are_floats_for_callbacks_that_look(quick):
     """What a callback gets at each batch, and History at each epoch, are numbers."""
     model, x, y, _ = trained("cuda", *MODELS["Dense"])
     seen = []
@@ -229,7 +262,7 @@ def test_logs_are_floats_for_callbacks_that_look():
     assert model.train_on_batch(x, y) == pytest.approx(np.mean(seen), rel=0.1)
 
 
-def test_a_model_works_on_after_the_memory_ran_out(monkeypatch):
+def test_a_model_works_on_after_the_memory_ran_out(monkeypatch, quick):
     """The error names the need and a batch size that fits; that size then works."""
     from kerasnb.kernels.cuda.array import account
 
