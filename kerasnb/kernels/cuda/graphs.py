@@ -54,13 +54,16 @@ class Graph:
     """
 
     def __init__(self, work, stream):
-        self.stream = ctypes.c_void_p(getattr(stream.handle, "value", stream.handle))
+        handle = getattr(stream.handle, "value", stream.handle)
+        self.stream = ctypes.c_void_p(int(handle))
         graph, self.ready = ctypes.c_void_p(), ctypes.c_void_p()
         call("cuStreamBeginCapture_v2", self.stream, RELAXED)
         try:
             work()
-        finally:
-            call("cuStreamEndCapture", self.stream, ctypes.byref(graph))
+        except BaseException:
+            driver().cuStreamEndCapture(self.stream, ctypes.byref(graph))
+            raise
+        call("cuStreamEndCapture", self.stream, ctypes.byref(graph))
         flags = ctypes.c_ulonglong(0)
         call("cuGraphInstantiateWithFlags", ctypes.byref(self.ready), graph, flags)
         call("cuGraphDestroy", graph)
