@@ -185,8 +185,8 @@ def formulas_for(function: Any, *arrays: Any) -> tuple[Callable, Callable] | Non
     """
     Return the formulas of numbers of a function, to be run where the arrays are.
 
-    None stands for a function without, for arrays of different shapes, and for arrays of
-    the host, where `each_number` has compiled them.
+    None stands for a function without, for arrays of different shapes, and for arrays
+    of the host, where `each_number` has compiled them.
     """
     if not all(device.is_there(a) and a.shape == arrays[0].shape for a in arrays):
         return None

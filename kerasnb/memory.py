@@ -41,14 +41,14 @@ def within_memory(model: Any, call: str, batch_size: int) -> Iterator[None]:
     """
     try:
         yield
-    except device.out_of_memory() as error:
+    except device.out_of_memory():
         sample = bytes_per_sample(model)
         let_go(model)
         kept, free = device.memory()
         raise RuntimeError(
             f"{call}: the GPU has no room for batches of {batch_size}. {model.name} "
-            f"needs about {show(sample)} a sample, so {show(sample * batch_size)}, beside the "
-            f"{show(kept)} in use for weights, optimizer and data; {show(free)} are "
+            f"needs about {show(sample)} a sample, so {show(sample * batch_size)}, beside "
+            f"the {show(kept)} in use for weights, optimizer and data; {show(free)} are "
             f"free. {advice(free, sample, batch_size)}"
         ) from None
 
@@ -72,7 +72,7 @@ def bytes_per_sample(model: Any) -> int:
 
 
 def let_go(model: Any) -> None:
-    """Drop the buffers of all layers and of the loss; the next batch makes them anew."""
+    """Drop all buffers of layers and of the loss; the next batch makes them anew."""
     layers = list(model.walk())
     rooms = {id(room.memory) for layer in layers for room in layer.rooms()}
     for layer in layers:

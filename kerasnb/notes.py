@@ -38,7 +38,8 @@ class Noted:
     __slots__ = ("_read", "_value")
 
     def __init__(self, read: Callable[[], float]) -> None:
-        self._read, self._value = read, None
+        self._read = read
+        self._value: float | None = None
 
     def __float__(self) -> float:
         if self._value is None:

@@ -13,7 +13,7 @@ from kerasnb.kernels.cuda import array, target
 
 
 class StandIn(target.Entry):
-    """An entry that lets a plain kernel work on copies and puts back what it changed."""
+    """An entry that lets a plain kernel work on copies and puts back what changed."""
 
     def _launch(self, blocks, threads, shared, *arguments):
         if target.Entry.notes is not None:

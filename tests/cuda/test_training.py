@@ -9,11 +9,9 @@ import stand_ins
 import kerasnb
 from kerasnb import Sequential
 from kerasnb import backend as K
-from kerasnb import device
+from kerasnb import device, layers
 from kerasnb.kernels.cuda import target
 from kerasnb.kernels.cuda.array import trips
-from kerasnb.layers import *  # noqa: F401,F403
-from kerasnb.layers import GRU, LSTM, RNN, Conv2D, Dense, Embedding, Flatten, LSTMCell
 from kerasnb.optimizers import OPTIMIZERS
 
 ROW, STEPS, IMAGE, VOLUME = (4,), (5, 3), (5, 4, 3), (3, 3, 3, 2)
@@ -80,8 +78,8 @@ SIMULATED = ["Dense", "Conv2D", "pooling", "BatchNormalization", "LSTM", "masked
 """Models for which the simulator steps through the kernels themselves."""
 
 VISITORS = {
-    "constrained", "noise", "Dropout of rows", "SpatialDropout", "Masking", "masked GRU", "masked average",
-    "Softmax", "RNN", "ConvLSTM2D", "Lambda", "own activation",
+    "constrained", "noise", "Dropout of rows", "SpatialDropout", "Masking",
+    "masked GRU", "masked average", "Softmax", "RNN", "ConvLSTM2D", "Lambda", "own activation",
 }  # fmt: skip
 """Models in which something is done or looked at on the host at every step."""
 
@@ -96,22 +94,22 @@ def data_for(shape):
     return rng.normal(size=(SAMPLES, *shape)).astype(np.float32), rng
 
 
-def build(shape, layers):
+def build(shape, listed):
     """Make the model of a row of the table."""
-    first = InputLayer(input_shape=(5,) if shape is CODES else shape)  # noqa: F405
+    first = layers.InputLayer(input_shape=(5,) if shape is CODES else shape)
     model = Sequential([first])
-    stack = eval(f"[{layers}]", {**globals(), "K": K})
+    stack = eval(f"[{listed}]", {**vars(layers), "K": K})
     for layer in stack:
         model.add(layer)
     return model
 
 
-def trained(chosen, shape, layers, optimizer="sgd"):
+def trained(chosen, shape, listed, optimizer="sgd"):
     """Return the model after two epochs, its data and its history."""
     kerasnb.set_device(chosen)
     kerasnb.set_seed(3)
     kerasnb.reset_names()
-    model = build(shape, layers)
+    model = build(shape, listed)
     x, rng = data_for(shape)
     y = rng.uniform(size=(SAMPLES, *model.output_shape[1:])).astype(np.float32)
     model.compile(optimizer, "mse")
@@ -151,7 +149,7 @@ def test_the_kernels_train_as_plain(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_training_gives_the_numbers_of_plain(name, quick):
-    """Losses, weights and predictions after two epochs agree; nobody reads meanwhile."""
+    """Losses, weights and predictions after two epochs agree; nothing is read."""
     plain, x, y, expected = trained("plain", *MODELS[name])
     p, W = plain.predict(x), plain.get_weights()
     cuda, x, y, found = trained("cuda", *MODELS[name])
@@ -239,7 +237,7 @@ def test_a_model_moves_between_devices(quick):
 
 
 def test_a_model_is_saved_and_goes_on(tmp_path, quick):
-    """A file written on the device continues there and elsewhere to the same numbers."""
+    """A file written on the device continues anywhere to the same numbers."""
     model, x, y, _ = trained("cuda", *MODELS["Dropout"], optimizer="adam")
     model.save(tmp_path / "model.knb")
     expected = model.fit(x, y, epochs=1, seed=5, **FITTING).history["loss"]

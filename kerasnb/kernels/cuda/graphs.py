@@ -4,8 +4,8 @@ CUDA graphs: many launches that the driver repeats with one call.
 A launch from Python takes longer than a small kernel runs. The driver can note what is
 launched on a stream instead of running it, and make a graph of it; starting the graph
 then costs a few microseconds, however many kernels it has. Numba has no word for that,
-so this talks to the driver itself (NVIDIA, CUDA Driver API, sections "Stream Management"
-and "Graph Management").
+so this talks to the driver itself (NVIDIA, CUDA Driver API, sections "Stream
+Management" and "Graph Management").
 """
 
 import ctypes
