@@ -5,7 +5,8 @@ The machine underneath: which kernels are in use, and in which precision.
 which machine does it. `set_device("plain")` swaps in the short loops that a student
 reads first; `"cpu"`, the default, replaces the hot ones by faster twins; `"cuda"` runs
 all of them on an NVIDIA GPU, where arrays then live: `here(a)` is an array in the
-memory of the device in use. `show_config()` prints all that matters in a report of a problem.
+memory of the device in use. `show_config()` prints all that matters in a report of a
+problem.
 """
 
 import importlib

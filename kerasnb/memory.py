@@ -47,9 +47,9 @@ def within_memory(model: Any, call: str, batch_size: int) -> Iterator[None]:
         kept, free = device.memory()
         raise RuntimeError(
             f"{call}: the GPU has no room for batches of {batch_size}. {model.name} "
-            f"needs about {show(sample)} a sample, so {show(sample * batch_size)}, beside "
-            f"the {show(kept)} in use for weights, optimizer and data; {show(free)} are "
-            f"free. {advice(free, sample, batch_size)}"
+            f"needs about {show(sample)} a sample, so {show(sample * batch_size)}, "
+            f"beside the {show(kept)} in use for weights, optimizer and data; "
+            f"{show(free)} are free. {advice(free, sample, batch_size)}"
         ) from None
 
 

@@ -79,7 +79,8 @@ SIMULATED = ["Dense", "Conv2D", "pooling", "BatchNormalization", "LSTM", "masked
 
 VISITORS = {
     "constrained", "noise", "Dropout of rows", "SpatialDropout", "Masking",
-    "masked GRU", "masked average", "Softmax", "RNN", "ConvLSTM2D", "Lambda", "own activation",
+    "masked GRU", "masked average", "Softmax", "RNN", "ConvLSTM2D", "Lambda",
+    "own activation",
 }  # fmt: skip
 """Models in which something is done or looked at on the host at every step."""
 
