@@ -37,7 +37,7 @@ from .hdf5_files import (
     reading,
     writing,
 )
-from .keras2_files import ForeignSnapshot
+from .keras2_files import ForeignSnapshot, room_for
 from .keras3_config import (
     ALIASES,
     from_keras3,
@@ -301,8 +301,8 @@ def find(root: Folder) -> ForeignSnapshot:
     def arrange(model: Any, by_name: bool) -> dict[str, Any]:
         return _by_name(arrays, names, model) if by_name else _by_place(arrays, model)
 
-    numbers = sum(array.size for group in arrays.values() for array in group)
-    return ForeignSnapshot({}, numbers=numbers, arrange=arrange)
+    room = room_for(array for group in arrays.values() for array in group)
+    return ForeignSnapshot({}, room=room, arrange=arrange)
 
 
 Arrays = dict[str, list[Any]]  # path of a group -> its arrays, not yet read
