@@ -23,6 +23,8 @@ def replacing(path: Any) -> Iterator[BinaryIO]:
     """
     Open a temporary file beside `path`, which takes its place after the `with` block.
 
+    It can be read as well, as those who add a checksum do.
+
     Whatever goes wrong in the block or at the end, the file at `path` stays as it was
     and the temporary one is removed. A process that is killed leaves its own behind;
     a later save of the same file removes it.
@@ -35,7 +37,7 @@ def replacing(path: Any) -> Iterator[BinaryIO]:
     target = os.path.realpath(path)  # a link keeps pointing to its file
     temporary = f"{target}.{os.urandom(4).hex()}.tmp"
     try:
-        file = open(temporary, "xb")
+        file = open(temporary, "x+b")
         try:
             with file:
                 yield file

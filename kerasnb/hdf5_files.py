@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import itertools
 import math
 import mmap
@@ -34,6 +35,7 @@ ALWAYS_ALLOWED = 1 << 20  # ... but for so many bytes
 DEFLATE, SHUFFLE = 1, 2  # HDF5's numbers of filters
 FILTERS = ((), (DEFLATE,), (SHUFFLE,), (SHUFFLE, DEFLATE))
 MOST_AXES = 32
+BLOCK = 1 << 18  # bytes that are looked at together
 HEAP = b"GCOL\1\0\0\0"  # how a heap of strings begins
 
 
@@ -70,6 +72,83 @@ class Source:
             self.inflated -= count
         if min(self.plain, self.inflated) < 0:
             raise ValueError(f"{name} claims more numbers than the file can hold")
+
+
+class Part(io.RawIOBase):
+    """
+    A part of an open file, which the HDF5 library takes for a whole one.
+
+    Parameters
+    ----------
+    file : binary file
+    start : int
+        Where the part begins.
+    size : int, optional
+        Its bytes. Default: it goes to the end of the file and grows with it.
+
+    Attributes
+    ----------
+    error : OSError or None
+        The first one when writing; whoever writes has to look.
+    """
+
+    def __init__(self, file: Any, start: int = 0, size: int | None = None) -> None:
+        super().__init__()
+        self.file, self.start, self._size = file, start, size
+        self.error: OSError | None = None
+
+    @property
+    def size(self) -> int:
+        """Return the number of bytes."""
+        if self._size is None:
+            return self.file.seek(0, os.SEEK_END) - self.start
+        return self._size
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place, counted from the beginning or from the end."""
+        at = offset + (self.size if whence == os.SEEK_END else 0)
+        self._try(self.file.seek, self.start + at)
+        return at
+
+    def tell(self) -> int:
+        """Return the place."""
+        return self.file.tell() - self.start
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer as far as the part goes; return how many bytes came."""
+        left = None if self._size is None else max(self._size - self.tell(), 0)
+        return self.file.readinto(memoryview(buffer)[:left])
+
+    def write(self, data: Any) -> int:
+        """Write bytes at the place."""
+        self._try(self.file.write, data)
+        return len(data)
+
+    def truncate(self, size: int | None = None) -> int:
+        """Cut the file, or lengthen it, to a part of this size."""
+        size = self.tell() if size is None else size
+        self._try(self.file.truncate, self.start + size)
+        return size
+
+    def _try(self, action: Callable, argument: Any) -> None:
+        """Do it, but keep an error: within calls by HDF5 it would do more harm."""
+        try:
+            action(argument)
+        except OSError as error:
+            self.error = self.error or error
+
+    def checksum(self) -> int:
+        """Return the CRC-32 of all bytes, of which there must be as many as claimed."""
+        found, left = 0, self.size
+        block = memoryview(bytearray(BLOCK))
+        self.seek(0)
+        while left:
+            count = self.file.readinto(block[:left])
+            if not count:
+                raise ValueError("it was cut short")
+            found = zlib.crc32(block[:count], found)
+            left -= count
+        return found
 
 
 def _guarded(method: Callable) -> Any:
@@ -283,14 +362,14 @@ class Folder:
 
 
 @contextlib.contextmanager
-def reading(path: str, content: Any = None) -> Iterator[Folder]:
+def reading(path: str, part: Part | None = None) -> Iterator[Folder]:
     """
     Open an HDF5 file for reading, inside a `with` block.
 
     Parameters
     ----------
     path : str
-    content : BytesIO, optional
+    part : Part, optional
         The file itself, if it does not lie at the path but inside of what does.
 
     Raises
@@ -302,40 +381,39 @@ def reading(path: str, content: Any = None) -> Iterator[Folder]:
     """
     h5py = import_h5py()
     with contextlib.ExitStack() as stack:
-        if content is None:
-            stack.enter_context(open(path, "rb"))  # whose errors are the clearer ones
-            size = os.path.getsize(path)
+        if part is None:  # opened here too, because our errors are the clearer ones
+            seen = Part(stack.enter_context(open(path, "rb")))
         else:
-            size = len(content.getbuffer())
+            seen = part
         try:
-            _check_heaps(path, content)
-            file = stack.enter_context(h5py.File(content or path, "r"))
+            _check_heaps(seen)
+            file = stack.enter_context(h5py.File(part or path, "r"))
         except Exception as error:
             raise DamagedFile(path, _told(error)) from error
-        yield Folder(file, Source(path, size))
+        yield Folder(file, Source(path, seen.size))
 
 
-def _check_heaps(path: str, content: Any = None) -> None:
+def _check_heaps(part: Part) -> None:
     """Refuse damaged heaps of strings, in which the HDF5 library may never end."""
     with contextlib.ExitStack() as stack:
-        if content is None:
-            file = stack.enter_context(open(path, "rb"))
-            data: Any = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            stack.enter_context(data)
+        if isinstance(part.file, io.BytesIO):
+            data: Any = part.file.getvalue()
         else:
-            data = content.getvalue()
-        start = data.find(HEAP)
-        while start >= 0:
-            if start % 8 == 0:
-                _check_heap(data, start)
-            start = data.find(HEAP, start + 1)
+            data = mmap.mmap(part.file.fileno(), 0, access=mmap.ACCESS_READ)
+            stack.enter_context(data)
+        stop = part.start + part.size
+        at = data.find(HEAP, part.start, stop)
+        while at >= 0:
+            if (at - part.start) % 8 == 0:
+                _check_heap(data, at, stop)
+            at = data.find(HEAP, at + 1, stop)
 
 
-def _check_heap(data: Any, start: int) -> None:
+def _check_heap(data: Any, start: int, end: int) -> None:
     """Go through a heap: index, count, size and bytes of every string in it."""
     stop = start + int.from_bytes(data[start + 8 : start + 16], "little")
     at = start + 16
-    if not at <= stop <= len(data):
+    if not at <= stop <= end:
         raise ValueError("a heap of strings is larger than the file")
     while at + 16 <= stop:
         index = int.from_bytes(data[at : at + 2], "little")
@@ -358,13 +436,21 @@ def writing(path: str) -> Iterator[Any]:
     OSError
         If the file cannot be written; what was there before is unchanged.
     """
-    h5py = import_h5py()
-    with replacing(path) as file:
-        try:
-            with h5py.File(file.name, "w") as root:
-                yield root
-        except RuntimeError as error:  # how h5py says that the disk is full
-            raise OSError(_told(error)) from error
+    import_h5py()
+    with replacing(path) as file, new_file(file.name) as root:
+        yield root
+
+
+@contextlib.contextmanager
+def new_file(place: str | Part) -> Iterator[Any]:
+    """Open a new HDF5 file at a path, or as a part of another file."""
+    try:
+        with import_h5py().File(place, "w") as root:
+            yield root
+    except RuntimeError as error:  # how h5py says that the disk is full
+        raise OSError(_told(error)) from error
+    if isinstance(place, Part) and place.error:
+        raise place.error
 
 
 def put_group(group: Any, path: str) -> Any:

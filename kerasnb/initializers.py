@@ -22,7 +22,7 @@ from .utils import construct, function_entry, lookup, name_of
 
 TRUNCATED_STDDEV = 0.87962566103423978  # of a standard normal cut off at 2
 
-_blanks: int | None = None  # how many more numbers may be left blank
+_blanks: int | None = None  # how many more bytes may be left blank
 
 
 class Initializer:
@@ -461,7 +461,7 @@ def first_values(identifier: Any, shape: Any, dtype: Any) -> np.ndarray:
         return initializer(shape, dtype=dtype)
     if _blanks is None:
         return _checked(initializer, shape, dtype)
-    _blanks -= math.prod(shape)
+    _blanks -= math.prod(shape) * np.dtype(dtype).itemsize
     if _blanks < 0:
         raise ValueError("Its layers have more weights than the file holds.")
     return np.zeros(shape, dtype)
@@ -480,18 +480,18 @@ def _checked(function: Callable, shape: Any, dtype: Any) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def left_blank(numbers: int) -> Iterator[None]:
+def left_blank(room: int) -> Iterator[None]:
     """
     Leave new weights zero inside a `with` block: their values come from a file.
 
     Parameters
     ----------
-    numbers : int
-        How many numbers the file holds; wanting more raises a ValueError, so that a
-        forged configuration cannot fill the memory.
+    room : int
+        How many bytes of numbers the file holds; wanting more raises a ValueError, so
+        that a forged configuration cannot fill the memory.
     """
     global _blanks
-    former, _blanks = _blanks, numbers
+    former, _blanks = _blanks, room
     try:
         yield
     finally:

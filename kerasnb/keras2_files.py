@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -37,8 +37,8 @@ class ForeignSnapshot(Snapshot):
 
     Attributes
     ----------
-    numbers : int
-        How many numbers the file holds for the layers.
+    room : int
+        How many bytes the weights of the layers may take.
     translate : function
         Returns the configuration of the model in our words.
     arrange : function of a model and of by_name
@@ -47,10 +47,15 @@ class ForeignSnapshot(Snapshot):
         Returns how the model was compiled, and the state of its optimizer.
     """
 
-    numbers: int = 0
+    room: int = 0
     translate: Callable[[], dict[str, Any]] = dict
     arrange: Callable[[Any, bool], dict[str, Any]] = lambda model, by_name: {}
     prepare: Callable[[Any], tuple[dict, dict]] = lambda model: ({}, {})
+
+
+def room_for(arrays: Iterable[Stored]) -> int:
+    """Return the bytes that arrays take in a model, where half precision is single."""
+    return sum(array.size * max(array.dtype.itemsize, 4) for array in arrays)
 
 
 # ---------------------------------------------------------------- writing
@@ -160,12 +165,12 @@ def find(root: Folder) -> ForeignSnapshot:
         return full, _state(root, optimizer, len(weights), is_old)
 
     config, training = _json(root, "model_config"), _json(root, "training_config")
-    numbers = sum(array.size for named in layers.values() for _, array in named)
+    room = room_for(array for named in layers.values() for _, array in named)
     return ForeignSnapshot(
         {},
         config,
         training,
-        numbers=numbers,
+        room=room,
         translate=translate,
         arrange=arrange,
         prepare=prepare,

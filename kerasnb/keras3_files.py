@@ -18,6 +18,7 @@ import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -29,12 +30,14 @@ from .hdf5_files import (
     ALWAYS_ALLOWED,
     MOST_TIMES_LARGER,
     Folder,
+    Part,
     import_h5py,
+    new_file,
     put_array,
     reading,
     writing,
 )
-from .keras2_files import ForeignSnapshot
+from .keras2_files import ForeignSnapshot, room_for
 from .keras3_config import (
     ALIASES,
     from_keras3,
@@ -47,6 +50,7 @@ from .snapshot import Snapshot, as_plain
 
 KERAS_VERSION = "3.15.1"  # whose layout ours follows
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+HEADER, NAME_SIZE = 30, 26  # bytes before a name in a zip, and where its length is
 SMALLEST_GROUP = 40  # bytes that a group takes at least, in any version of HDF5
 CELLS = ("SimpleRNN", "GRU", "LSTM", "ConvLSTM2D", "RNN")
 INNER = {
@@ -146,19 +150,45 @@ def write_model(path: str, model: Any, snapshot: Snapshot) -> None:
                 f"{problem}. Call compile after loading it.",
                 stacklevel=4,
             )
-    content = io.BytesIO()
-    with import_h5py().File(content, "w") as root:
-        _put_weights(root, model)
-        if snapshot.training is not None:
-            arrays = _optimizer_arrays(model, snapshot.state)
-            name = snake_case(type(model.optimizer).__name__)
-            _put_vars(root, "optimizer/vars", name, arrays)
+    import_h5py()
     date = time.strftime("%Y-%m-%d@%H:%M:%S")
     metadata = {"keras_version": KERAS_VERSION, "date_saved": date}
     with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
         archive.writestr(METADATA, json.dumps(metadata))
         archive.writestr(CONFIG, json.dumps(config))
-        archive.writestr(WEIGHTS, content.getbuffer())
+        with _new_member(archive, file, WEIGHTS) as root:
+            _put_weights(root, model)
+            if snapshot.training is not None:
+                arrays = _optimizer_arrays(model, snapshot.state)
+                name = snake_case(type(model.optimizer).__name__)
+                _put_vars(root, "optimizer/vars", name, arrays)
+
+
+@contextlib.contextmanager
+def _new_member(archive: zipfile.ZipFile, file: Any, name: str) -> Iterator[Any]:
+    """
+    Write an HDF5 file in its place in an archive, which lies in a file, as the last.
+
+    The header before it tells size and checksum, so it is written once more when they
+    are known. The disk takes the numbers while the checksum is made of them.
+    """
+    info = zipfile.ZipInfo(name, time.localtime()[:6])
+    info.header_offset, info.CRC = archive.start_dir, 0
+    file.seek(info.header_offset)
+    file.write(info.FileHeader(zip64=True))
+    part = Part(file, file.tell())
+    with new_file(part) as root:
+        yield root
+    info.file_size = info.compress_size = part.size
+    file.flush()
+    with ThreadPoolExecutor(1) as pool:
+        synced = pool.submit(os.fsync, file.fileno())
+        info.CRC = part.checksum()
+        synced.result()
+    archive.start_dir = file.tell()
+    file.seek(info.header_offset)
+    file.write(info.FileHeader(zip64=True))
+    archive.filelist.append(info)
 
 
 def _optimizer_arrays(model: Any, state: dict[str, Any]) -> list[np.ndarray]:
@@ -193,41 +223,47 @@ def open_model(path: str) -> Iterator[ForeignSnapshot]:
         If it cannot be read.
     """
     with open(path, "rb") as file:
-        metadata, config, content = _unpacked(path, file)
-    version = metadata.get("keras_version")
-    if not isinstance(version, str) or not version.startswith("3."):
-        raise ValueError(
-            f"{path}: expected a file of Keras 3, got one of Keras {version!r:.20}. "
-            "Save the model as .h5 there."
-        )
-    with reading(path, content) as root:
-        snapshot = find(root)
-        snapshot.model = config
-        snapshot.translate = lambda: from_keras3(config, version)
-        compiled = config.get("compile_config")
-        if isinstance(compiled, dict) and compiled.get("optimizer") is not None:
-            snapshot.training = compiled
-            snapshot.prepare = lambda model: _training(root, compiled, model)
-        yield snapshot
+        metadata, config, part = _unpacked(path, file)
+        version = metadata.get("keras_version")
+        if not isinstance(version, str) or not version.startswith("3."):
+            raise ValueError(
+                f"{path}: expected a file of Keras 3, got one of Keras "
+                f"{version!r:.20}. Save the model as .h5 there."
+            )
+        with reading(path, part) as root:
+            snapshot = find(root)
+            snapshot.model = config
+            snapshot.translate = lambda: from_keras3(config, version)
+            compiled = config.get("compile_config")
+            if isinstance(compiled, dict) and compiled.get("optimizer") is not None:
+                snapshot.training = compiled
+                snapshot.prepare = lambda model: _training(root, compiled, model)
+            yield snapshot
 
 
-def _unpacked(path: str, file: Any) -> tuple[dict, dict, io.BytesIO]:
+def _unpacked(path: str, file: Any) -> tuple[dict, dict, Part]:
+    """Return the two documents in an archive, and where the weights are."""
     try:
         with zipfile.ZipFile(file) as archive:
             infos = {info.filename: info for info in archive.infolist()}
             if len(infos) != len(archive.infolist()):
                 raise ValueError("a name comes twice in it")
+            missing = {METADATA, CONFIG, WEIGHTS} - set(infos)
+            if missing:
+                raise ValueError(f"there is no {min(missing)} in it")
             left = os.path.getsize(path) * MOST_TIMES_LARGER + ALWAYS_ALLOWED
-            parts = []
-            for name in (METADATA, CONFIG, WEIGHTS):
-                if name not in infos:
-                    raise ValueError(f"there is no {name} in it")
-                parts.append(_member(archive, infos[name], left))
-                left -= len(parts[-1])
-        documents = [json.loads(part) for part in parts[:2]]
-        if not all(isinstance(document, dict) for document in documents):
-            raise ValueError("its documents are no JSON objects")
-        return documents[0], documents[1], io.BytesIO(parts[2])
+            documents = []
+            for name in (METADATA, CONFIG):
+                content = _member(archive, infos[name], left)
+                left -= len(content)
+                documents.append(json.loads(content))
+            if not all(isinstance(document, dict) for document in documents):
+                raise ValueError("its documents are no JSON objects")
+            if infos[WEIGHTS].compress_type == zipfile.ZIP_STORED:
+                part = _part(archive, file, infos[WEIGHTS])
+            else:
+                part = Part(io.BytesIO(_member(archive, infos[WEIGHTS], left)))
+        return documents[0], documents[1], part
     except OSError:
         raise
     except Exception as error:  # zipfile has many ways to say that bytes are wrong
@@ -246,6 +282,18 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, left: int) -> bytes
     return data
 
 
+def _part(archive: zipfile.ZipFile, file: Any, info: zipfile.ZipInfo) -> Part:
+    """Return where an uncompressed file in the archive lies, its checksum verified."""
+    archive.open(info).close()  # which compares the header before it with the list
+    file.seek(info.header_offset + NAME_SIZE)
+    after = int.from_bytes(file.read(2), "little")  # a name, then other fields
+    after += int.from_bytes(file.read(2), "little")
+    part = Part(file, info.header_offset + HEADER + after, info.file_size)
+    if info.file_size != info.compress_size or part.checksum() != info.CRC:
+        raise ValueError(f"the checksum or the size of {info.filename} is wrong")
+    return part
+
+
 def find(root: Folder) -> ForeignSnapshot:
     """Return what a .weights.h5 file holds, to be arranged for a model."""
     arrays, names = _contents(root)
@@ -253,8 +301,8 @@ def find(root: Folder) -> ForeignSnapshot:
     def arrange(model: Any, by_name: bool) -> dict[str, Any]:
         return _by_name(arrays, names, model) if by_name else _by_place(arrays, model)
 
-    numbers = sum(array.size for group in arrays.values() for array in group)
-    return ForeignSnapshot({}, numbers=numbers, arrange=arrange)
+    room = room_for(array for group in arrays.values() for array in group)
+    return ForeignSnapshot({}, room=room, arrange=arrange)
 
 
 Arrays = dict[str, list[Any]]  # path of a group -> its arrays, not yet read

@@ -70,7 +70,8 @@ class Weight:
     value : array
         The numbers. In a compiled model it is a view of the model's flat vector.
     grad : array or None
-        Gradient of the loss, same shape. None means that nobody wants it.
+        Gradient of the loss, same shape. None means that nobody wants it. In a compiled
+        model it is a view as well, for which room is made when it is first asked for.
     name : str
         Layer name, slash, name within the layer, ':0'.
     regularizer, constraint : object or None
@@ -79,11 +80,29 @@ class Weight:
 
     def __init__(self, value, name, trainable=True, regularizer=None, constraint=None):
         self.value = value
-        self.grad = None
+        self._grad = None
+        self.lender = None  # the vector of gradients that has a place for this one
         self.name = name
         self.trainable = trainable
         self.regularizer = regularizer
         self.constraint = constraint
+
+    @property
+    def grad(self):
+        """Return the gradient of the loss, or None if nobody wants it."""
+        if self._grad is None and self.lender is not None:
+            self.lender.lend()
+        return self._grad
+
+    @grad.setter
+    def grad(self, array):
+        if array is None or array is not self._grad:
+            self.lender = None
+        self._grad = array
+
+    def __getstate__(self):
+        """Leave the other weights out of a copy."""
+        return {**vars(self), "_grad": self.grad, "lender": None}
 
     @property
     def shape(self) -> Shape:

@@ -150,8 +150,25 @@ class Optimizer:
             self._sums = None
             return
         self.size, self.dtype, self.layout = size, np.dtype(dtype), parts
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        """Forget the slots; each is made by `new_slot` when it is first asked for."""
         for name in self.slots:
-            setattr(self, name, self.new_slot())
+            vars(self).pop(name, None)
+            if hasattr(type(self), name):  # which would be found in its place
+                setattr(self, name, self.new_slot())
+
+    def __getattr__(self, name: str) -> Any:
+        """Make a slot that is not there yet."""
+        if name not in self.slots:
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}.")
+        if vars(self).get("size") is None:
+            raise AttributeError(
+                f"{type(self).__name__}.{name} exists from the first training call on."
+            )
+        setattr(self, name, self.new_slot())
+        return vars(self)[name]
 
     def new_slot(self) -> np.ndarray | None:
         """Return a slot before the first step: zeros."""
@@ -211,13 +228,15 @@ class Optimizer:
         """
         Continue from what `get_state` returned.
 
+        A slot may also be a list of arrays, one for each parameter.
+
         Raises
         ------
         ValueError
             If a part is missing or unknown, or a slot has another length.
         """
         who = type(self).__name__
-        slots = {name: np.asarray(state[name]) for name in self.slots if name in state}
+        slots = {name: _as_parts(state[name]) for name in self.slots if name in state}
         known = [*self.scalars, *self.slots]
         missing = [name for name in self.scalars if name not in state]
         partial = 0 < len(slots) < len(self.slots)
@@ -226,27 +245,35 @@ class Optimizer:
                 f"{who}.set_state: expected {', '.join(known)}, got "
                 f"{', '.join(state)}. The state comes from another optimizer."
             )
+        scalars = {n: type(getattr(self, n))(state[n]) for n in self.scalars}
         size = self.size
-        for name, values in slots.items():
-            size = values.size if size is None else size
-            if values.shape != (size,):
+        for name, parts in slots.items():
+            size = parts[0].size if size is None and len(parts) == 1 else size
+            expected: list[tuple] = [(size,)]
+            if parts is state[name]:
+                expected = [shape for _, shape in self.layout or []]
+            found = [part.shape for part in parts]
+            if found != expected:
                 raise ValueError(
-                    f"{who}.set_state: expected {name} of shape {(size,)}, got "
-                    f"{values.shape}. The state comes from another model."
+                    f"{who}.set_state: expected {name} of shape {_told(expected)}, got "
+                    f"{_told(found)}. The state comes from another model."
                 )
         if self.size is None and slots:
-            first = next(iter(slots.values()))
+            first = next(iter(slots.values()))[0]
             self.build(first.size, first.dtype)
-        for name in self.scalars:
-            setattr(self, name, type(getattr(self, name))(state[name]))
-        for name in self.slots:
-            setattr(self, name, self._filled(slots.get(name)))
+        filled = {name: self._filled(parts) for name, parts in slots.items()}
+        if self.size is not None:
+            self._start_anew()
+        for name, value in {**scalars, **filled}.items():
+            setattr(self, name, value)
 
-    def _filled(self, values: np.ndarray | None) -> np.ndarray | None:
-        slot = self.new_slot() if self.size is not None else None
-        if values is not None:
-            slot = device.aligned_zeros(self.size, self.dtype)
-            slot[...] = values
+    def _filled(self, parts: Sequence[Any]) -> np.ndarray:
+        """Return a slot with these numbers: all of it, or an array per parameter."""
+        slot = device.aligned_zeros(self.size, self.dtype)
+        whole = len(parts) == 1 and parts[0].shape == slot.shape
+        starts = [0] if whole else [start for start, _ in self._parts()]
+        for start, part in zip(starts, parts):
+            slot[start : start + part.size] = part.reshape(-1)
         return slot
 
     def get_weights(self) -> list[np.ndarray]:
@@ -298,11 +325,9 @@ class Optimizer:
                 )
         if self.weights_start_with_iterations and arrays:
             self.iterations = int(arrays.pop(0))
-        for name in self.slots:
-            slot = device.aligned_zeros(self.size, self.dtype)
-            for start, shape in self._parts():
-                slot[start : start + math.prod(shape)] = arrays.pop(0).reshape(-1)
-            setattr(self, name, slot)
+        count = len(self._parts())
+        for i, name in enumerate(self.slots):
+            setattr(self, name, self._filled(arrays[i * count : (i + 1) * count]))
 
     def _parts(self) -> list[tuple[int, tuple[int, ...]]]:
         return [(0, (self.size or 0,))] if self.layout is None else self.layout
@@ -361,3 +386,14 @@ class Optimizer:
         return (
             device.epsilon() if value is None else self._at_least_zero("epsilon", value)
         )
+
+
+def _as_parts(values: Any) -> list[Any]:
+    """Return the arrays that a slot is made of: one for all, or one per parameter."""
+    if isinstance(values, list) and all(hasattr(part, "reshape") for part in values):
+        return values
+    return [np.asarray(values)]
+
+
+def _told(shapes: list[tuple]) -> str:
+    return ", ".join(map(str, shapes)) or "no array"

@@ -9,6 +9,9 @@ the vector without knowing what a layer is.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import numpy as np
 
 from . import device
@@ -29,7 +32,8 @@ class Parameters:
     Attributes
     ----------
     value, grad : vectors
-        All weights, all gradients.
+        All weights, all gradients. Room for these is made when they are first asked
+        for: a model that only predicts never needs it.
     layout : list of (start, shape)
         Where each weight lies.
     """
@@ -50,19 +54,34 @@ class Parameters:
             line = CACHE_LINE // dtype.itemsize
             size += -(-weight.value.size // line) * line
         self.value = device.aligned_zeros(size, dtype)
-        self.grad = device.aligned_zeros(size, dtype)
+        self._grad: np.ndarray | None = None
         self._views = []
-        for weight, (start, shape) in zip(weights, self.layout):
-            stop = start + weight.value.size
-            value = self.value[start:stop].reshape(shape)
-            grad = self.grad[start:stop].reshape(shape)
+        for weight, value in zip(weights, self._parts(self.value)):
             value[...] = weight.value
-            weight.value, weight.grad = value, grad
-            self._views.append((value, grad))
+            weight.value, weight.grad, weight.lender = value, None, self
+            self._views.append(value)
+
+    def _parts(self, vector: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield a view of the vector for each weight."""
+        for start, shape in self.layout:
+            yield vector[start : start + math.prod(shape)].reshape(shape)
+
+    @property
+    def grad(self) -> np.ndarray:
+        """Return all gradients."""
+        return self.lend() if self._grad is None else self._grad
+
+    def lend(self) -> np.ndarray:
+        """Make room for the gradients, give each weight its own and return them all."""
+        self._grad = device.aligned_zeros(self.value.size, self.value.dtype)
+        for weight, grad in zip(self.weights, self._parts(self._grad)):
+            if weight.lender is self:
+                weight.grad, weight.lender = grad, self
+        return self._grad
 
     def hold(self, weights: list[Weight]) -> bool:
         """Return whether these weights are still the ones, and still views of ours."""
         return len(weights) == len(self.weights) and all(
-            new is old and new.value is value and new.grad is grad
-            for new, old, (value, grad) in zip(weights, self.weights, self._views)
+            new is old and new.value is value and new.lender is self
+            for new, old, value in zip(weights, self.weights, self._views)
         )

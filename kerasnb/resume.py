@@ -158,6 +158,7 @@ class Run:
         self.feeds = {"training": feed, "validation": validation}
         self.interrupt: Any = NoInterrupt()
         self._snapshot: Snapshot | None = None
+        self._before: tuple | None = None  # what a restore that fails goes back to
         backups = [one for one in told if isinstance(one, BackupAndRestore)]
         if len(backups) > 1:
             raise ValueError("callbacks: one BackupAndRestore is enough, got several.")
@@ -240,17 +241,19 @@ class Run:
         if snapshot is None or self._backup is None:
             return
         optimizer = self.model.optimizer
-        before = self._state(), optimizer.get_config(), optimizer.get_state()
-        layers_before = take_layers(self.model)
+        if self._before is None:
+            states = self._state(), take_layers(self.model)
+            self._before = *states, dict(vars(optimizer))  # no slot of it will change
         try:
             matched = match_weights(self.model, snapshot.layers)
             self._put_optimizer(snapshot)
             restore_layers(self.model, snapshot.layer_states)
             self._put(snapshot.run or {}, with_feeds, goes_on=with_feeds)
         except Exception as error:  # a callback can refuse a state in any way
-            self._put(before[0], with_feeds, goes_on=False)
-            set_settings(optimizer, before[1])
-            optimizer.set_state(before[2])
+            run_before, layers_before, optimizer_before = self._before
+            self._put(run_before, with_feeds, goes_on=False)
+            vars(optimizer).clear()
+            vars(optimizer).update(optimizer_before)
             restore_layers(self.model, layers_before)
             self._backup.run = None
             raise ValueError(
@@ -265,7 +268,7 @@ class Run:
         """Undo what hooks did to an epoch that goes on in its middle."""
         if self.batch:
             self.restore()
-        self._snapshot = None
+        self._snapshot = self._before = None
 
     def end(self) -> None:
         """Remove the file of a training that has come to its end."""

@@ -1,10 +1,11 @@
 """
-Saving: models and weights as files and as JSON, and back.
+Saving: models and weights as files, and back.
 
 A file is a `container.py` with the weights as arrays and, of a whole model, what is
 needed to go on training as if nothing had happened. Loading makes objects of the
 library's own classes and of those in `custom_objects`, copies numbers, and does nothing
-else. Read next: `snapshot.py` for what is kept of a model, `container.py` for the file.
+else. Read next: `snapshot.py` for what is kept of a model, `container.py` for the file,
+`configurations.py` for models from JSON.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from typing import Any
 import numpy as np
 
 from . import hdf5_files, keras2_files, keras3_files
+from .configurations import model_from_config
 from .container import DamagedFile, read_container, write_container
 from .extras import import_extra
 from .initializers import left_blank
 from .keras2_files import ForeignSnapshot
-from .layer import reserve_name
 from .snapshot import (
     Named,
     Snapshot,
@@ -36,7 +37,7 @@ from .snapshot import (
     take_weights,
 )
 from .state import packed, unpacked
-from .utils import collected_functions, custom_object_scope, lookup, name_of
+from .utils import collected_functions, custom_object_scope, name_of
 from .version import __version__
 
 FORMAT = "kerasnb 1"
@@ -267,7 +268,7 @@ def load_model(
                 f"load_model: {path} holds weights only. Build the model and call "
                 "model.load_weights."
             )
-        model, matched = _rebuilt(path, snapshot)
+        model = _rebuilt(path, snapshot)
         if compile and snapshot.training is None:
             warnings.warn(
                 f"load_model: {path} does not say how the model was compiled. Call "
@@ -276,8 +277,6 @@ def load_model(
             )
         elif compile:
             _recompile(path, model, snapshot)
-    for weight, array in matched:
-        weight.assign(array)
     return model
 
 
@@ -316,20 +315,20 @@ def read_checkpoint(filepath: Any) -> Snapshot:
     return snapshot
 
 
-def _rebuilt(path: str, snapshot: Snapshot) -> tuple[Any, list]:
-    """Return the model with blank weights, and what is to be copied into which."""
+def _rebuilt(path: str, snapshot: Snapshot) -> Any:
+    """Return the model with its weights, which leave the snapshot as they go over."""
     config = snapshot.model
-    sizes = {id(a): a.size for named in snapshot.layers.values() for _, a in named}
-    numbers = sum(sizes.values())  # an array counts once, however often it is named
+    sizes = {id(a): a.nbytes for named in snapshot.layers.values() for _, a in named}
+    room = sum(sizes.values())  # an array counts once, however often it is named
     try:
         if isinstance(snapshot, ForeignSnapshot):
-            config, numbers = snapshot.translate(), snapshot.numbers
-        with left_blank(numbers), warnings.catch_warnings():
+            config, room = snapshot.translate(), snapshot.room
+        with left_blank(room), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "In today's words")
             model = model_from_config(config)
         if snapshot.layer_states:
             restore_layers(model, snapshot.layer_states)
-        return model, match_weights(model, _layers_for(model, snapshot))
+        matched = match_weights(model, _layers_for(model, snapshot))
     except DamagedFile:
         raise
     except Exception as error:  # a class can refuse a forged configuration in any way
@@ -337,6 +336,11 @@ def _rebuilt(path: str, snapshot: Snapshot) -> tuple[Any, list]:
             f"load_model: the model in {path} cannot be built. {_told(error)} Classes "
             "and functions of your own are passed as custom_objects={'Name': Name}."
         ) from error
+    snapshot.layers.clear()
+    while matched:
+        weight, array = matched.pop()
+        weight.assign(array)
+    return model
 
 
 def _recompile(path: str, model: Any, snapshot: Snapshot) -> None:
@@ -357,120 +361,6 @@ def _recompile(path: str, model: Any, snapshot: Snapshot) -> None:
 def _told(error: Exception) -> str:
     text = str(error) if isinstance(error, (TypeError, ValueError)) else repr(error)
     return text if text.endswith(".") else f"{text}."
-
-
-# ---------------------------------------------------------------- configurations
-
-
-def model_from_json(string: str, custom_objects: dict[str, Any] | None = None) -> Any:
-    """
-    Return a model with fresh weights from what `to_json` returned.
-
-    Raises
-    ------
-    ValueError
-        If the string is not such a document, or names an unknown class.
-
-    Examples
-    --------
-    >>> from kerasnb import Sequential, layers
-    >>> model = Sequential([layers.Dense(2, input_shape=(3,))])
-    >>> model_from_json(model.to_json()).output_shape
-    (None, 2)
-    """
-    if not isinstance(string, (str, bytes)):
-        raise TypeError(
-            f"model_from_json: expected a JSON string, got {type(string).__name__}. "
-            "model_from_config takes a dict."
-        )
-    try:
-        config = json.loads(string)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(
-            f"model_from_json: the string is not JSON ({error}). Pass what to_json "
-            "returned; load_model reads files."
-        ) from error
-    return model_from_config(config, custom_objects)
-
-
-def model_from_yaml(string: str, custom_objects: dict[str, Any] | None = None) -> Any:
-    """
-    Return a model with fresh weights from what `to_yaml` returned.
-
-    Raises
-    ------
-    ValueError
-        If the string is not such a document, or names an unknown class.
-    """
-    yaml = import_extra("yaml", "yaml", "model_from_yaml")
-    if not isinstance(string, (str, bytes)):
-        raise TypeError(
-            f"model_from_yaml: expected a YAML string, got {type(string).__name__}. "
-            "model_from_config takes a dict."
-        )
-    try:
-        config = yaml.load(string, Loader=_without_aliases(yaml))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        problem = " ".join(str(error).split())
-        raise ValueError(
-            f"model_from_yaml: the string is not plain YAML ({problem}). Pass what "
-            "to_yaml returned."
-        ) from error
-    return model_from_config(config, custom_objects)
-
-
-def _without_aliases(yaml: Any) -> Any:
-    """Return the safe loader without what lets a short text stand for a huge one."""
-
-    class Loader(yaml.SafeLoader):
-        def compose_node(self, parent, index):
-            if self.check_event(yaml.AliasEvent):
-                raise yaml.YAMLError("it has aliases (*name)")
-            return super().compose_node(parent, index)
-
-    return Loader
-
-
-def model_from_config(
-    config: dict[str, Any] | None, custom_objects: dict[str, Any] | None = None
-) -> Any:
-    """
-    Return a model with fresh weights from its class name and configuration.
-
-    Parameters
-    ----------
-    config : dict
-        With the keys 'class_name' and 'config'.
-    custom_objects : dict, optional
-        Name -> class or function, for everything that is not the library's own.
-
-    Raises
-    ------
-    TypeError
-        If `config` is a list, which `Sequential.from_config` takes.
-    ValueError
-        If it is something else, or names an unknown class.
-    """
-    from . import keras1, sequential  # which stand on this module
-
-    if isinstance(config, list):
-        raise TypeError(
-            "model_from_config: expected a dict with 'class_name' and 'config', got a "
-            "list. Sequential.from_config takes lists of layers."
-        )
-    if not isinstance(config, dict) or not {"class_name", "config"} <= set(config):
-        raise ValueError(
-            "model_from_config: expected a dict with 'class_name' and 'config', got "
-            f"{config!r:.80}. Sequential.from_config takes what get_config returned."
-        )
-    with custom_object_scope(custom_objects or {}):
-        home = keras1 if config.get("dialect") == 1 else sequential
-        known = {"Sequential": home.Sequential}
-        made = lookup(config["class_name"], known, "model")
-        model = made.from_config(config["config"])
-    for layer in model.walk():
-        reserve_name(layer.name)
-    return model
 
 
 # ---------------------------------------------------------------- paths and models

@@ -320,7 +320,7 @@ def restore_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
     """
     optimizer.set_state(
         {
-            name: _flat(optimizer, value) if name in optimizer.slots else value
+            name: [array for _, array in value] if name in optimizer.slots else value
             for name, value in state.items()
         }
     )
@@ -354,15 +354,3 @@ def _revived(value: Any, get: Callable[[Any], Any]) -> Any:
     if isinstance(value, list):
         return [_revived(part, get) for part in value]
     return get_custom_objects().get(value, value)
-
-
-def _flat(optimizer: Optimizer, arrays: Named) -> np.ndarray:
-    """Return a slot as one vector in the optimizer's layout."""
-    layout = optimizer.layout or []
-    shapes = [array.shape for _, array in arrays]
-    if shapes != [shape for _, shape in layout]:
-        raise ValueError(f"slots of shapes {shapes} for {len(layout)} weights")
-    vector = np.zeros(optimizer.size or 0, optimizer.dtype)
-    for (_, array), (start, _) in zip(arrays, layout):
-        vector[start : start + array.size] = array.reshape(-1)
-    return vector

@@ -79,10 +79,10 @@ def save_under(limit, path):
     return done.stdout
 
 
-@pytest.fixture
-def path(tmp_path):
+@pytest.fixture(params=["knb", "h5", "keras"])
+def path(tmp_path, request):
     """Return the path of a model full of ones, alone in a folder."""
-    path = tmp_path / "folder" / "model.knb"
+    path = tmp_path / "folder" / f"model.{request.param}"
     path.parent.mkdir()
     small().save(path, include_optimizer=False)
     return path
@@ -92,7 +92,8 @@ def path(tmp_path):
 def test_a_full_disk_is_one_clear_error(path):
     """A limit on the size of files stands for the disk: the save breaks off midway."""
     told = save_under(FULL, path)
-    assert "model.knb: File too large. What was there before is unchanged." in told
+    assert f"cannot write {path}: " in told
+    assert "What was there before is unchanged." in told and told.count("\n") == 1
     assert_still_there(path)
 
 
@@ -105,20 +106,21 @@ def test_a_protected_folder_is_one_clear_error(path):
     told = save_under(NOBODY, path)
     for folder in open_up:
         folder.chmod(0o755)
-    assert "model.knb: Permission denied. What was there before is unchanged." in told
+    assert f"{path}: Permission denied. What was there before is unchanged." in told
     assert_still_there(path)
 
 
 def test_a_missing_folder_is_one_clear_error(path):
     """Nothing is made in its place."""
-    with pytest.raises(OSError, match="no/model.knb: No such file .* is unchanged"):
-        small().save(path.parent / "no" / "model.knb")
+    with pytest.raises(OSError, match=r"no/model\.\w+: No such file .* is unchanged"):
+        small().save(path.parent / "no" / path.name)
     assert_still_there(path)
 
 
 def test_what_a_killed_process_left_is_removed_later(path):
     """A later save removes old temporary files of this name, and no others."""
-    old, new = (path.with_name(f"model.knb.{k}.tmp") for k in ("0123abcd", "9876fedc"))
+    names = [f"{path.name}.{k}.tmp" for k in ("0123abcd", "9876fedc")]
+    old, new = map(path.with_name, names)
     other = path.with_name("other.knb.0123abcd.tmp")
     for one in (old, new, other):
         one.write_bytes(b"half")

@@ -9,7 +9,7 @@ import pytest
 
 from kerasnb import hdf5_files
 from kerasnb.container import DamagedFile
-from kerasnb.hdf5_files import Source, put_array, put_texts, reading, writing
+from kerasnb.hdf5_files import Part, Source, put_array, put_texts, reading, writing
 
 X = np.arange(600.0, dtype=np.float32).reshape(20, 30)
 
@@ -59,12 +59,16 @@ def test_lists_of_texts_come_back(path, texts):
 
 
 def test_a_file_in_memory_is_read_like_one_on_disk(path):
-    """As those inside of an archive are."""
+    """As those inside of an archive are, whatever lies before and after."""
     made(path, lambda file: file.create_dataset("x", data=X))
     with open(path, "rb") as file:
-        content = io.BytesIO(file.read())
-    with reading("inside", content) as root:
-        assert np.array_equal(root.array("x").read(), X)
+        content = file.read()
+    for part in (
+        Part(io.BytesIO(content)),
+        Part(io.BytesIO(b"before" + content + b"after"), 6, len(content)),
+    ):
+        with reading("inside", part) as root:
+            assert np.array_equal(root.array("x").read(), X)
 
 
 def test_an_interrupted_write_leaves_the_old_file(path):

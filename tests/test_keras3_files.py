@@ -77,7 +77,7 @@ def test_a_whole_model_is_a_zip_of_json_and_weights(path):
     model.save(path)
     with zipfile.ZipFile(path) as archive:
         names = ["metadata.json", "config.json", "model.weights.h5"]
-        assert archive.namelist() == names
+        assert archive.namelist() == names and archive.testzip() is None
         archive.extract(names[2], path.parent)
     config, metadata = documents(path)
     assert metadata["keras_version"].startswith("3.")
@@ -334,6 +334,35 @@ def test_an_edited_configuration_loads_or_is_a_value_error(path):
         except ValueError:
             refused += 1
     assert refused > 40
+
+
+def test_the_header_before_the_weights_says_what_the_list_says(path):
+    """Programs that read a zip from its beginning find size and checksum as well."""
+    network().save(path)
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo("model.weights.h5")
+    content = path.read_bytes()[info.header_offset :]
+    assert content[:4] == b"PK\3\4" and content[6:8] == bytes(2)
+    assert int.from_bytes(content[14:18], "little") == info.CRC
+    name, extra = (int.from_bytes(content[at : at + 2], "little") for at in (26, 28))
+    sizes = content[30 + name + 4 : 30 + name + extra]
+    assert sizes == info.file_size.to_bytes(8, "little") * 2
+
+
+def test_a_compressed_archive_is_read_and_a_damaged_one_refused(path):
+    """Keras does not compress, but other programs that pack one do."""
+    model = network()
+    model.save(path)
+    with zipfile.ZipFile(path) as archive:
+        weights = archive.read("model.weights.h5")
+    rewritten(path, "model.weights.h5", weights, compression=zipfile.ZIP_DEFLATED)
+    assert same_weights(load_model(path, compile=False), model)
+    model.save(path)
+    content = bytearray(path.read_bytes())
+    content[content.find(model.get_weights()[0].tobytes())] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DamagedFile, match="checksum or the size of model.weights.h5"):
+        load_model(path)
 
 
 def test_a_zip_bomb_is_refused(path):

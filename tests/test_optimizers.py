@@ -1,5 +1,6 @@
 """Optimizers: the reference vectors, laws, state, names and errors (semantics 7)."""
 
+import copy
 import json
 import warnings
 
@@ -549,6 +550,36 @@ def test_set_weights_checks_count_and_shapes_before_it_changes_anything():
         optimizer.set_weights([np.array(9), np.ones(2), np.ones(2), np.ones(3)])
     for old, new in zip(before, optimizer.get_weights()):
         np.testing.assert_array_equal(old, new)
+
+
+def test_slots_take_no_room_before_they_are_asked_for():
+    """Then they are what they always were, after copies and states as well."""
+    optimizer, twin = Adam(), Adam()
+    optimizer.build(40, "float32", [(0, (3, 2)), (16, (4,))])
+    assert not {"m", "v"} & set(vars(optimizer))
+    copied = copy.deepcopy(optimizer)
+    assert copied.v.shape == (40,) and not copied.v.any() and "m" not in vars(copied)
+    parts = [np.ones((3, 2)), np.full(4, 2.0)]
+    optimizer.set_state({"iterations": 1, "m": parts, "v": np.arange(40)})
+    assert optimizer.m.tolist() == [1] * 6 + [0] * 10 + [2] * 4 + [0] * 20
+    assert optimizer.v.tolist() == list(range(40))
+    with pytest.raises(ValueError, match=r"m of shape \(3, 2\), \(4,\), got \(4,\)"):
+        optimizer.set_state({"iterations": 1, "m": parts[1:], "v": parts})
+    with pytest.raises(AttributeError, match="Adam.m exists from the first training"):
+        twin.m
+    with pytest.raises(AttributeError, match="Adam has no attribute 'v_hat'"):
+        optimizer.v_hat
+
+
+def test_a_slot_that_the_class_has_under_its_name_starts_anew_as_well():
+    """An optimizer of one's own may begin with `v = None` in its body."""
+
+    class Own(SGD):
+        v = None
+
+    optimizer = Own(momentum=0.5)
+    optimizer.build(3, "float64")
+    assert optimizer.v.tolist() == [0, 0, 0]
 
 
 def test_set_state_refuses_what_does_not_fit():

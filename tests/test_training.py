@@ -1,5 +1,6 @@
 """The training loop: its laws, what it reports, how it stops, what it refuses."""
 
+import copy
 import os
 import signal
 import subprocess
@@ -604,6 +605,22 @@ def test_all_trainable_weights_are_views_of_one_vector():
         assert np.shares_memory(weight.value, parameters.value)
         assert np.shares_memory(weight.grad, parameters.grad)
         assert weight.value.ctypes.data % 64 == 0
+
+
+def test_gradients_take_no_room_before_they_are_asked_for():
+    """Predictions need none; a copy of a layer takes its own along, and no others."""
+    model = make_model()
+    x, y = make_data()
+    model.evaluate(x, y, verbose=0)
+    model.predict(x)
+    assert model._parameters._grad is None
+    layer = copy.deepcopy(model.layers[0])
+    assert layer.W.lender is None and layer.W.grad.shape == layer.W.shape
+    assert model.layers[0].W.grad.base is not layer.W.grad.base
+    own = model.layers[0].W.grad = np.ones_like(layer.W.value)
+    model.train_on_batch(x[:4], y[:4])
+    assert model.layers[0].W.grad is not own  # the model has made itself ready anew
+    assert np.shares_memory(model.layers[0].W.grad, model._parameters.grad)
 
 
 # ---- inputs -----------------------------------------------------------------------
