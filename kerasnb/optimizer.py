@@ -145,8 +145,8 @@ class Optimizer:
         same = (size, np.dtype(dtype)) == (self.size, self.dtype)
         if same and (parts == self.layout or self.layout is None or parts is None):
             self.layout = parts or self.layout
-            for name in self.slots:
-                setattr(self, name, device.here(getattr(self, name)))
+            for name in set(self.slots) & set(vars(self)):
+                setattr(self, name, device.here(vars(self)[name]))
             self._sums = None
             return
         self.size, self.dtype, self.layout = size, np.dtype(dtype), parts
