@@ -20,7 +20,7 @@ import numpy as np
 from . import device
 from .autodiff import Recording, Taped
 from .device import ops
-from .functions import expect_arguments, expect_slope
+from .functions import expect_arguments, expect_slope, formulas_for
 from .utils import FUNCTION, function_entry, lookup, name_of, own_function
 
 READ_Y_ONLY = {"linear", "relu", "selu", "tanh", "sigmoid", "hard_sigmoid"}
@@ -265,14 +265,16 @@ class Softmax(ActivationFunction):
                 f"{self._axis}, got shape {z.shape}. One sample alone needs a batch "
                 "axis: x[None]."
             )
-        last = np.ascontiguousarray(np.moveaxis(z, self._axis, -1))
+        if self._axis in (-1, z.ndim - 1):
+            return z.reshape(-1, z.shape[-1])
+        last = device.here(np.ascontiguousarray(np.moveaxis(z, self._axis, -1)))
         return last.reshape(-1, last.shape[-1])
 
     def _put(self, y, rows):
         """Copy such a matrix into y, unless it is y itself."""
-        if not np.may_share_memory(y, rows):
-            last = np.moveaxis(y, self._axis, -1)
-            last[...] = rows.reshape(last.shape)
+        if self._axis not in (-1, y.ndim - 1):
+            last = rows.reshape(np.moveaxis(y, self._axis, -1).shape)
+            y[...] = np.moveaxis(last, -1, self._axis)
 
 
 class FunctionActivation(ActivationFunction):
@@ -304,8 +306,17 @@ class FunctionActivation(ActivationFunction):
         self.name = name_of(function)
         self._kept: tuple | None = None  # z and its recording
 
+    @property
+    def only_launches(self) -> bool:
+        """Return whether it runs on a GPU as a formula of numbers."""
+        return device.place() != "host" and hasattr(self.function, "formulas")
+
     def forward(self, y: np.ndarray, z: np.ndarray) -> None:
         """Fill y with f(z)."""
+        formulas = formulas_for(self.function, z)
+        if formulas:
+            device.own_formulas().fill(y, formulas[0], z)
+            return
         self._kept = z, self._record(z)
         y[...] = self._kept[1].value
 
@@ -313,6 +324,10 @@ class FunctionActivation(ActivationFunction):
         self, dz: np.ndarray, dy: np.ndarray, z: np.ndarray, y: np.ndarray
     ) -> None:
         """Fill dz with the gradient; after `forward` of the same z it is at hand."""
+        formulas = formulas_for(self.function, z)
+        if formulas:
+            device.own_formulas().fill_slope(dz, formulas[1], dy, z)
+            return
         kept, self._kept = self._kept, None
         recording = kept[1] if kept and kept[0] is z else self._record(z)
         expect_slope(recording, f"activation {self.name}", "x")

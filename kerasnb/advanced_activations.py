@@ -13,7 +13,7 @@ import operator
 
 import numpy as np
 
-from . import activations, constraints, initializers, regularizers
+from . import activations, constraints, device, initializers, regularizers
 from .device import ops
 from .layer import Layer, Shape, show_shape
 
@@ -358,7 +358,7 @@ class PReLU(Layer):
         if self._places_of[0] != sample:
             places = np.arange(self.alpha.value.size).reshape(self.alpha.shape)
             places = np.ascontiguousarray(np.broadcast_to(places, sample)).reshape(-1)
-            self._places_of = sample, places
+            self._places_of = sample, device.here(places)
         return self._places_of[1]
 
     def get_config(self):

@@ -180,6 +180,11 @@ class Compiled(Layer):
         self.owns_dy = True  # the loss's own array, which the next step fills anew
         self.needs_dx = False
 
+    def _move(self):
+        """Move to the device in use; what `compile` asked for is bound anew there."""
+        super()._move()
+        self._objective, self._recordings = None, {}
+
     def _in_training_order(self):
         """Return the trainable weights in the order of the optimizer's."""
         return self.trainable_weights

@@ -16,8 +16,9 @@ from numbers import Real
 
 import numpy as np
 
+from . import device
 from .hdf5 import is_lazy, read_rows
-from .layer import shapes_of, show_shape
+from .layer import each, shapes_of, show_shape
 from .objective import check_targets
 
 
@@ -70,6 +71,13 @@ class Data:
     def unweighted(self):
         """Return whether every sample of every output counts the same."""
         return all(w is None for w in self.weights)
+
+
+def on_device(*columns):
+    """Return arrays, or lists of them, in the memory of the device in use."""
+    if device.place() == "host":
+        return columns
+    return [each(device.here, column) for column in columns]
 
 
 class LazyData:

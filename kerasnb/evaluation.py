@@ -12,10 +12,12 @@ import warnings
 
 import numpy as np
 
-from .data import Data, LazyData, any_lazy, check_inputs, standardize
+from . import device
+from .data import Data, LazyData, any_lazy, check_inputs, on_device, standardize
 from .feeds import GeneratorFeed, feed_of
 from .generators import is_generator, make_supply
 from .layer import shapes_of
+from .memory import within_memory
 from .objective import ExactMeans
 from .progress import Progbar, RunningMeans
 from .renames import bilingual_method
@@ -104,8 +106,10 @@ class Evaluation(Steps):
 
     def _evaluated(self, feed, verbose, return_dict, exact=False):
         check_verbose(verbose)
-        with feed:
+        self._recordings = {}
+        with within_memory(self, "evaluate", feed.batch_size), feed:
             values = self._test_loop(feed, verbose, exact=exact)
+        self._recordings = {}
         if not values:
             raise ValueError("evaluate: the generator yielded no batch.")
         return self._result(values, return_dict)
@@ -133,8 +137,13 @@ class Evaluation(Steps):
         means = RunningMeans(n for n, kept in zip(names, objective.stateful) if kept)
         exact_means = ExactMeans(objective) if exact else None
         bar = _bar(feed, verbose)
+        replays = self._replays and feed.replays and device.place() != "host"
         for size in feed.epoch(last=last):
-            values = self._test_step(*feed.batch())
+            if replays:
+                self._replayed(feed, self._measure)
+                values = self._test_values()
+            else:
+                values = self._test_step(*feed.batch())
             means.add(names, dict(zip(names, values)), size)
             if exact_means:
                 exact_means.add(values, size)
@@ -174,12 +183,14 @@ class Evaluation(Steps):
         else:
             inputs = check_inputs(x, self)
             if len(inputs[0]) <= batch_size and not verbose and steps is None:
-                return self._outputs(inputs)
+                with within_memory(self, "predict", len(inputs[0])):
+                    return self._outputs(inputs)
             data = Data(inputs, [None], [None])
         if len(data) > batch_size:
             self._check_stateful(len(data), batch_size)
         feed = feed_of(data, batch_size, steps=_limit(steps, len(data), batch_size))
-        return self._predict_loop(feed, verbose)
+        with within_memory(self, "predict", batch_size):
+            return self._predict_loop(feed, verbose)
 
     @bilingual_method
     def predict_generator(
@@ -210,7 +221,7 @@ class Evaluation(Steps):
         batches = []
         bar = _bar(feed, verbose)
         for size in feed.epoch():
-            p = self.forward(feed.batch()[0], False)
+            p = self.forward(*on_device(feed.batch()[0]), False)
             several = isinstance(p, list)
             batches.append([one.copy() for one in p] if several else [p.copy()])
             if bar:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import random
+from . import device, random
 from .data import Data, LazyData, check_inputs, standardize
 from .device import ops
 from .generators import check_item, prediction_input, rows
@@ -50,6 +50,8 @@ class Feed:
     ----------
     samples : int or None
         Samples in an epoch, if that is known.
+    batch_size : int
+        Samples in a batch; 1 as long as that is not known.
     steps : int
         Batches in an epoch.
     replays : bool
@@ -63,7 +65,7 @@ class Feed:
     """
 
     samples: int | None = None
-    steps = 0
+    steps, batch_size = 0, 1
     replays = exhausted = forgets = False
     has_numbers = True
 
@@ -184,7 +186,12 @@ class SampleFeed(Feed):
         self._passed = 0
         if self.shuffle:
             self._drawn_at = random.generator().get_state()
-        self._order = epoch_order(self.samples, self.batch_size, self.shuffle)
+        order = epoch_order(self.samples, self.batch_size, self.shuffle)
+        self._order = self._kept(order)
+
+    def _kept(self, order):
+        """Return the order where the feed wants it."""
+        return order
 
 
 class ArrayFeed(SampleFeed):
@@ -201,8 +208,10 @@ class ArrayFeed(SampleFeed):
     def __init__(self, data: Data, batch_size, shuffle=False, steps=None):
         super().__init__(len(data), batch_size, shuffle, steps)
         self.data = data
-        self.replays = bool(shuffle) and data.unweighted
-        self._rows = [a if a is None else a.reshape(len(a), -1) for a in data.columns]
+        on_gpu = device.place() != "host"
+        self.replays = (bool(shuffle) or on_gpu) and data.unweighted
+        self._columns = self._placed(data.columns)
+        self._rows = [a if a is None else a.reshape(len(a), -1) for a in self._columns]
         self._buffers: dict[int, tuple] = {}
 
     def batch(self):
@@ -210,8 +219,17 @@ class ArrayFeed(SampleFeed):
         if self._order is not None:
             return self.gather(self.choose())
         at = slice(self._start, self._stop)
-        columns = [None if a is None else a[at] for a in self.data.columns]
+        columns = [None if a is None else a[at] for a in self._columns]
         return self.data.like(columns).arguments()
+
+    def _placed(self, columns):
+        """Return the arrays in the memory of the device."""
+        return [device.here(a) for a in columns]
+
+    def _kept(self, order):
+        if order is None and self.replays:  # rows must arrive in the same arrays
+            order = np.arange(self.samples)
+        return device.here(order)
 
     def choose(self) -> int:
         """Note which rows `gather` will copy, and return their number."""
@@ -234,10 +252,54 @@ class ArrayFeed(SampleFeed):
             if array is None:
                 shaped.append(None)
             else:
-                flat = np.empty((n, source.shape[1]), source.dtype)
+                flat = device.zeros((n, source.shape[1]), source.dtype)
                 copies.append((flat, source))
                 shaped.append(flat.reshape((n, *array.shape[1:])))
-        return np.empty(n, np.int64), copies, self.data.like(shaped).arguments()
+        return device.zeros(n, np.int64), copies, self.data.like(shaped).arguments()
+
+
+class StreamedFeed(ArrayFeed):
+    """
+    Batches of arrays that a GPU has no room for: their rows go there step by step.
+
+    While the GPU computes one step, the host gathers the rows of the next.
+    """
+
+    def _placed(self, columns):
+        return columns
+
+    def _kept(self, order):
+        return np.arange(self.samples) if order is None else order
+
+    def batch(self):
+        """Send the next rows and return them."""
+        return self.gather(self.choose())
+
+    def choose(self) -> int:
+        """Send the next rows to the device, and return their number."""
+        n = self._stop - self._start
+        if n not in self._buffers:
+            self._buffers[n] = self._make_buffers(n)
+        index = self._order[self._start : self._stop]
+        for uploads, source in self._buffers[n][0]:
+            ops.gather_rows(uploads.page(), source, index)
+            uploads.send()
+        return n
+
+    def gather(self, n: int):
+        """Return the rows that were sent."""
+        return self._buffers[n][1]
+
+    def _make_buffers(self, n):
+        ways, shaped = [], []
+        for array, source in zip(self.data.columns, self._rows):
+            if array is None:
+                shaped.append(None)
+            else:
+                uploads = device.uploads((n, source.shape[1]), source.dtype)
+                ways.append((uploads, source))
+                shaped.append(uploads.there.reshape((n, *array.shape[1:])))
+        return ways, self.data.like(shaped).arguments()
 
 
 class LazyFeed(SampleFeed):
@@ -265,7 +327,10 @@ class LazyFeed(SampleFeed):
 
 def feed_of(data, batch_size, shuffle=False, steps=None):
     """Return the feed for standard arrays, or for data in a file."""
-    kind = LazyFeed if isinstance(data, LazyData) else ArrayFeed
+    kind = LazyFeed
+    if isinstance(data, Data):
+        nbytes = sum(a.nbytes for a in data.columns if a is not None)
+        kind = ArrayFeed if device.has_room(nbytes) else StreamedFeed
     return kind(data, batch_size, shuffle, steps)
 
 
@@ -344,7 +409,7 @@ class GeneratorFeed(Feed):
         else:
             self._batch = check_item(item, self._supply.name)
         size = rows(self._batch[0])
-        self.largest = max(self.largest, size)
+        self.largest = self.batch_size = max(self.largest, size)
         return size
 
     def batch(self):

@@ -19,6 +19,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from . import device
 from .autodiff import Recording, Taped, floats, refuse_compiled
 from .report import Report
 from .slopes import compare_slopes
@@ -39,6 +40,7 @@ class WithGradient:
         functools.update_wrapper(self, function, updated=())
         self.__name__ = name_of(function)
         self.function, self.derivative, self.chained = function, derivative, chained
+        self.formulas: tuple[Callable, Callable] | None = None  # of single numbers
 
     def __call__(self, *args: Any) -> Any:
         """Return what the function returns, on the tape if an argument is."""
@@ -133,9 +135,11 @@ def with_gradient(
             raise TypeError(
                 f"with_gradient: expected a function as {role}, got {function!r}."
             )
-    if elementwise:
-        f, df = each_number(f), each_number(df)
-    return WithGradient(f, df, chained)
+    if not elementwise:
+        return WithGradient(f, df, chained)
+    made = WithGradient(each_number(f), each_number(df), chained)
+    made.formulas = None if chained else (f, df)
+    return made
 
 
 def each_number(formula: Callable) -> Callable:
@@ -175,6 +179,18 @@ def each_number(formula: Callable) -> Callable:
         return y.reshape(stretched[0].shape)
 
     return apply
+
+
+def formulas_for(function: Any, *arrays: Any) -> tuple[Callable, Callable] | None:
+    """
+    Return the formulas of numbers of a function, to be run where the arrays are.
+
+    None stands for a function without, for arrays of different shapes, and for arrays of
+    the host, where `each_number` has compiled them.
+    """
+    if not all(device.is_there(a) and a.shape == arrays[0].shape for a in arrays):
+        return None
+    return getattr(function, "formulas", None)
 
 
 # ---- what a function takes and makes ----------------------------------------------

@@ -444,10 +444,9 @@ class Sequential(sequential.Sequential):
         _drop("test_on_batch", kwargs, "accuracy")
         return super().test_on_batch(x, y, sample_weight)
 
-    def _test_step(self, x, t, w):
-        """Return the loss and metrics of one batch: penalties are for training only."""
-        p = self.forward(x, False)
-        return self._objective.evaluate(t, p, self.output_mask, w)
+    def _test_values(self):
+        """Return the loss and the metrics: penalties are for training only."""
+        return self._objective.values()
 
 
 def _drop(call: str, kwargs: dict[str, Any], *ignored: str) -> None:

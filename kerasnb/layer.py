@@ -200,6 +200,7 @@ class Layer(Stateful):
         self._weights: list[Weight] = []
         self._storage: dict[str, np.ndarray] = {}
         self._views: dict[tuple, np.ndarray] = {}
+        self._home = device.place()
 
     def build(self, input_shape: Shapes) -> None:
         """Make the weights for inputs of this shape (batch axis first)."""
@@ -294,7 +295,7 @@ class Layer(Stateful):
     ) -> Weight:
         """Make a weight of this layer and return it."""
         value = initializers.first_values(initializer, shape, self.dtype)
-        value = np.ascontiguousarray(value, self.dtype)
+        value = device.here(np.ascontiguousarray(value, self.dtype))
         full_name = f"{self.name}/{name}:0"
         weight = Weight(value, full_name, trainable, regularizer, constraint)
         self._weights.append(weight)
@@ -302,10 +303,12 @@ class Layer(Stateful):
 
     def __call__(self, x, training=False):
         """Apply the layer to an array (or several), building it first if need be."""
+        self.settle()
         if self.takes_several and isinstance(x, (list, tuple)):
             x = [one.as_input(array) for one, array in zip(self._take(len(x)), x)]
         else:
             x = self._take(1)[0].as_input(x)
+        x = each(device.here, x)
         shape = each(lambda array: (None, *array.shape[1:]), x)
         if self.built:
             self.compute_output_shape(shape)
@@ -316,6 +319,8 @@ class Layer(Stateful):
 
     def as_input(self, x, what: str = "x") -> np.ndarray:
         """Return numbers that come from outside in the type that `forward` wants."""
+        if device.is_there(x):
+            return x
         return np.require(x, self.dtype, ["C", "W"])
 
     @property
@@ -400,6 +405,31 @@ class Layer(Stateful):
 
     # ---- buffers ------------------------------------------------------------------
 
+    x_shape: Shape | None = None  # of the input that the buffers were fetched for
+
+    def settle(self) -> None:
+        """Move what the layer keeps to the device in use; buffers are made anew."""
+        for layer in self.walk():
+            if layer._home != device.place():
+                layer._move()
+
+    def _move(self):
+        buffers = {id(view) for view in self._views.values()}
+        moved: dict[int, Any] = {}
+        for name, value in vars(self).items():
+            if id(value) not in buffers:
+                setattr(self, name, _moved(value, moved))
+        self.forget_buffers()
+        self._home = device.place()
+
+    def forget_buffers(self) -> None:
+        """Let the next batch make all buffers anew."""
+        self._storage, self._views, self.x_shape = {}, {}, None
+
+    def rooms(self) -> list:
+        """Return the arrays that the buffers are views of."""
+        return list(self._storage.values())
+
     def buffer(self, name: str, shape: Shape, dtype=None) -> np.ndarray:
         """Return the layer's array of this name and shape, with any contents."""
         view = self._views.get((name, shape))
@@ -458,6 +488,19 @@ class Layer(Stateful):
 
     def __repr__(self):
         return f"<{type(self).__name__} {self.name}>"
+
+
+def _moved(value, done):
+    """Return a value with its arrays in the memory of the device in use."""
+    if isinstance(value, Weight):
+        value.value, value.grad = device.here(value.value), None
+    elif isinstance(value, (list, tuple)) and type(value) in (list, tuple):
+        return type(value)(_moved(one, done) for one in value)
+    elif device.is_array(value):
+        if id(value) not in done:
+            done[id(value)] = device.here(value)
+        return done[id(value)]
+    return value
 
 
 def shapes_of(shape: Shapes) -> list[Shape]:

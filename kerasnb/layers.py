@@ -315,8 +315,6 @@ class Dense(Layer):
         ops.dense_backward_input(dx if dx.ndim == 2 else _rows(dx), dz, self.W.value)
         return dx
 
-    x_shape = None
-
     def _make_room(self, x_shape):
         """Fetch the buffers for inputs of another shape."""
         shape = (*x_shape[:-1], self.units)

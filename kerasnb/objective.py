@@ -17,12 +17,12 @@ import warnings
 
 import numpy as np
 
-from . import metrics
+from . import device, metrics
 from .device import ops
 from .losses import as_rows
+from .notes import Notes, scaled, weighted_total
 
 ONE_HOT_LOSS = "categorical_crossentropy"
-ONE = np.ones(1, np.float32)  # the weight and the mask of everybody
 
 
 class Objective:
@@ -50,7 +50,9 @@ class Objective:
         self.whole = loss is not None and loss.whole
         self.names = ["loss"] + [name for name, _, _ in named_metrics]
         self.stateful = [False] + [metric.stateful for _, metric, _ in named_metrics]
-        self._values = np.zeros(len(self.names))
+        self._values = device.zeros(len(self.names), np.float64)
+        self._notes = Notes(self._values)
+        self._one = device.here(np.ones(1, np.float32))  # the weight of everybody
         self._places = [self._values[k : k + 1] for k in range(len(self._values))]
         self._buffers: dict[tuple, np.ndarray] = {}
         self._uniform: dict[tuple, np.ndarray] = {}
@@ -61,9 +63,9 @@ class Objective:
             if metric.stateful:
                 metric.reset_states()
 
-    def evaluate(self, t, p, mask=None, w=None):
+    def measure(self, t, p, mask=None, w=None):
         """
-        Return the loss of a batch and its metrics, as a list of floats.
+        Compute the loss of a batch and its metrics; `values` returns them.
 
         Keeps the coefficients of the rows for `gradient`; `update` is False afterwards
         if no row counts at all.
@@ -99,12 +101,11 @@ class Objective:
                 w_or_none = w if weighted else None
                 c = self._coefficients(rows, mask, w_or_none, 1.0, "metric")
                 ops.weighted_sum(place, c, s)
-        return self.values()
 
     def values(self):
         """Return the loss and the metrics that were computed last."""
-        values = self._values.tolist()
-        values[0] *= self.loss_weight
+        values = self._notes.take()
+        values[0] = scaled(values[0], self.loss_weight)
         return values
 
     def put(self, k, value):
@@ -118,7 +119,7 @@ class Objective:
 
     def unscaled(self):
         """Return the same with the loss as it is without `loss_weight`."""
-        return self._values.tolist()
+        return self._notes.take()
 
     def gradient(self, p):
         """Return the gradient of the loss with respect to the output p."""
@@ -134,11 +135,13 @@ class Objective:
         if mask is None and w is None:
             c = self._uniform.get((rows, scale))
             if c is None:
-                c = self._uniform[rows, scale] = np.full(rows, scale / rows, self.dtype)
+                c = self._uniform[rows, scale] = device.here(
+                    np.full(rows, scale / rows, self.dtype)
+                )
             return c
         c = self._buffer(name, rows)
-        w = ONE if w is None else w.reshape(-1)
-        mask = ONE if mask is None else mask.reshape(-1)
+        w = self._one if w is None else w.reshape(-1)
+        mask = self._one if mask is None else mask.reshape(-1)
         ops.sample_coefficients(c, w, mask, scale)
         if name == "loss" and not c.any():
             self.update = False
@@ -154,7 +157,7 @@ class Objective:
         if buffer is None:
             if len(self._buffers) > 64:
                 self._buffers.clear()
-            buffer = self._buffers[name, shape] = np.zeros(shape, self.dtype)
+            buffer = self._buffers[name, shape] = device.zeros(shape, self.dtype)
         return buffer
 
 
@@ -189,24 +192,23 @@ class Objectives:
         for part in self._trained:
             part.reset_states()
 
-    def evaluate(self, t, p, mask=None, w=None):
-        """Do for every output what `Objective.evaluate` does for one."""
+    def measure(self, t, p, mask=None, w=None):
+        """Do for every output what `Objective.measure` does for one."""
         nothing = [None] * len(self.parts)
         for part, *data in zip(self.parts, t, p, mask or nothing, w or nothing):
             if part.loss is not None:
-                part.evaluate(*data)
+                part.measure(*data)
         self.update = any(part.update for part in self._trained)
-        return self.values()
 
     def values(self):
         """Return the total loss, the loss of each output, then all metrics."""
-        total, losses, metrics = 0.0, [], []
+        losses, metrics = [], []
         for part in self._trained:
             loss, *others = part.unscaled()
-            total += part.loss_weight * loss
             losses.append(loss)
             metrics += others
-        return [total, *losses, *metrics]
+        weights = [part.loss_weight for part in self._trained]
+        return [weighted_total(weights, losses), *losses, *metrics]
 
     def gradient(self, p):
         """Return the gradient of the total loss with respect to every output."""
@@ -233,7 +235,8 @@ class ExactMeans:
 
     def add(self, values, size):
         """Count a batch; its penalties are what is in its loss beside the data."""
-        self._penalty += (values[0] - self._objective.values()[0]) * size
+        data_loss = float(self._objective.values()[0])
+        self._penalty += (float(values[0]) - data_loss) * size
         self._samples += size
         for part, sums in zip(self._objective.parts, self._sums):
             if part.loss is None:
@@ -243,7 +246,7 @@ class ExactMeans:
             weighted = [True, *(flag for _, _, flag in part.named_metrics)]
             for k, value in enumerate(part.unscaled()):
                 q = 1.0 if w is None or not weighted[k] else float((w != 0).mean())
-                sums[k] += value * m * q if m * q else 0, m, q * rows, rows
+                sums[k] += float(value) * m * q if m * q else 0, m, q * rows, rows
 
     def values(self):
         """Return the values of all batches together."""
@@ -251,7 +254,7 @@ class ExactMeans:
             for k, (total, m, counted, rows) in enumerate(sums):
                 if not part.stateful[k]:
                     part.put(k, total * rows / (m * counted) if m * counted else 0.0)
-        values = self._objective.values()
+        values = list(map(float, self._objective.values()))
         values[0] += self._penalty / self._samples
         return values
 

@@ -120,7 +120,7 @@ class Optimizer:
         self.size: int | None = None
         self.dtype: np.dtype | None = None
         self.layout: list[tuple[int, tuple[int, ...]]] | None = None
-        self._sums = np.zeros(BLOCKS)
+        self._sums: Any = None  # of the squares of the gradients, block by block
 
     # ---- the step -----------------------------------------------------------------
 
@@ -145,6 +145,9 @@ class Optimizer:
         same = (size, np.dtype(dtype)) == (self.size, self.dtype)
         if same and (parts == self.layout or self.layout is None or parts is None):
             self.layout = parts or self.layout
+            for name in self.slots:
+                setattr(self, name, device.here(getattr(self, name)))
+            self._sums = None
             return
         self.size, self.dtype, self.layout = size, np.dtype(dtype), parts
         for name in self.slots:
@@ -186,6 +189,8 @@ class Optimizer:
     def clip(self, g: np.ndarray) -> None:
         """Bound the gradients in place, as `clipnorm` and `clipvalue` say."""
         if self.clipnorm:
+            if self._sums is None:
+                self._sums = device.zeros(BLOCKS, np.float64)
             ops.squares_by_block(self._sums, g)
             ops.clip_by_norm(g, self._sums, float(self.clipnorm))
         if self.clipvalue:

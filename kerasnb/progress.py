@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from time import perf_counter as clock
 from typing import Any
 
+from .notes import Noted
+
 INTERVAL = 0.2  # seconds between two drawings: five a second keep a browser alive
 
 Pairs = Iterable[tuple[str, Any]]
@@ -38,6 +40,7 @@ class RunningMeans:
     def __init__(self, stateful: Iterable[str] | None = None):
         self.stateful = frozenset(stateful or ())
         self._sums: dict[str, list[float]] = {}  # name -> [sum of v n, sum of n]
+        self._waiting: list[tuple] = []  # what lies on a device and was not read yet
 
     def add(self, names: Iterable[str], values: dict[str, Any], n: float) -> None:
         """Count the values under these names `n` times; a missing name is skipped."""
@@ -45,14 +48,18 @@ class RunningMeans:
         for name in names:
             if name not in values:
                 continue
+            value = values[name]
             if name in self.stateful:
-                self.put(name, values[name])
-            elif name in sums:
-                entry = sums[name]
-                entry[0] += float(values[name]) * n
-                entry[1] += n
+                self.put(name, value)
+                continue
+            entry = sums.get(name)
+            if entry is None:
+                entry = sums[name] = [0.0, 0]
+            if value.__class__ is Noted:
+                self._waiting.append((entry, value, n))
             else:
-                sums[name] = [float(values[name]) * n, n]
+                entry[0] += float(value) * n
+            entry[1] += n
 
     def put(self, name: str, value: Any) -> None:
         """Forget the average under this name and hold the value instead."""
@@ -62,15 +69,23 @@ class RunningMeans:
         """Return the averages, in the order in which the names came."""
         return [
             (name, total / n if n else math.nan)
-            for name, (total, n) in self._sums.items()
+            for name, (total, n) in self._counted().items()
         ]
+
+    def _counted(self) -> dict[str, list[float]]:
+        """Return the sums with everything in them: the time to read the device."""
+        waiting, self._waiting = self._waiting, []
+        for entry, value, n in waiting:
+            entry[0] += float(value) * n
+        return self._sums
 
     def get_state(self) -> dict[str, list[float]]:
         """Return the sums, to go on from."""
-        return {name: list(sums) for name, sums in self._sums.items()}
+        return {name: list(sums) for name, sums in self._counted().items()}
 
     def set_state(self, state: dict[str, list[float]]) -> None:
         """Go on from what `get_state` returned."""
+        self._waiting = []
         self._sums = {k: [float(total), float(n)] for k, (total, n) in state.items()}
 
 

@@ -49,26 +49,47 @@ class Generator:
     def __init__(self, seed: int | None = None) -> None:
         if seed is None:
             seed = int.from_bytes(os.urandom(8), "little") % SEEDS
-        self.state = np.array([checked_seed("Generator", seed), 0], np.uint64)
+        self._state = np.array([checked_seed("Generator", seed), 0], np.uint64)
+        self._twin: Any = None  # the state on a GPU, which counts once it is there
+
+    @property
+    def state(self) -> Any:
+        """Return the array of the state in the memory of the device in use."""
+        if device.place() == "host":
+            if self._twin is not None:
+                self._state[:], self._twin = self._twin.copy(), None
+            return self._state
+        if self._twin is None:
+            self._twin = device.here(self._state)
+        return self._twin
+
+    def _numbers(self) -> list[int]:
+        """Return the seed and the blocks that have been handed out."""
+        state = self._state if self._twin is None else self._twin
+        return state.tolist()
+
+    def _set_numbers(self, key: int, counter: int) -> None:
+        state = self._state if self._twin is None else self._twin
+        state[...] = np.array([key, counter], np.uint64)
 
     @property
     def key(self) -> int:
         """Return the seed."""
-        return int(self.state[0])
+        return self._numbers()[0]
 
     @property
     def counter(self) -> int:
         """Return how many blocks have been handed out."""
-        return int(self.state[1])
+        return self._numbers()[1]
 
     @counter.setter
     def counter(self, blocks: int) -> None:
-        self.state[1] = blocks
+        self._set_numbers(self.key, blocks)
 
     def take(self, count: int) -> tuple[int, int]:
         """Reserve blocks for `count` numbers; return the key and the first block."""
-        key, first = self.state.tolist()
-        self.state[1] = first + (count + 3) // 4
+        key, first = self._numbers()
+        self._set_numbers(key, first + (count + 3) // 4)
         return key, first
 
     def uniform(
@@ -116,14 +137,14 @@ class Generator:
 
     def get_state(self) -> dict[str, int]:
         """Return all that is needed to go on from here."""
-        key, counter = self.state.tolist()
+        key, counter = self._numbers()
         return {"key": key, "counter": counter}
 
     def set_state(self, state: dict[str, int]) -> None:
         """Go on from where `get_state` was called."""
         key = checked_seed("set_state: key", state["key"])
         counter = checked_seed("set_state: counter", state["counter"])
-        self.state[:] = key, counter
+        self._set_numbers(key, counter)
 
     def _filled(self, kernel, shape, a, b, dtype):
         dtype = np.dtype(dtype or device.floatx())
@@ -177,7 +198,7 @@ def set_seed(seed: int) -> None:
     >>> bool((generator().uniform(4) == x).all())
     True
     """
-    _generator.state[:] = checked_seed("set_seed", seed), 0
+    _generator.set_state({"key": checked_seed("set_seed", seed), "counter": 0})
 
 
 @contextlib.contextmanager

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from . import device
 from .device import ops
 from .metrics import LossMetric
 
@@ -22,9 +23,20 @@ Launches = list[tuple]  # of a kernel and its arguments
 
 
 @contextlib.contextmanager
-def recording() -> Iterator[Launches]:
-    """Yield the list of the kernels that this thread launches, and their arguments."""
+def recording(work: Callable | None = None) -> Iterator[Launches]:
+    """
+    Yield the list of what this thread launches: kernels and their arguments.
+
+    On a GPU the launches of `work`, which has been done meanwhile, become one graph; if
+    something came from the host or went there, the list stays empty.
+    """
     launches: Launches = []
+    if device.place() != "host":
+        before = device.trips()
+        yield launches
+        if device.trips() == before:
+            launches.append((device.captured(work), ()))
+        return
     owner = threading.get_ident()
     kernels = dict(vars(ops))
 

@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from . import device
 from .device import ops
 from .layer import Layer, show_shape
 from .utils import positive_integer
@@ -252,4 +253,4 @@ def _column_permutation(shape, dims):
     places = np.arange(math.prod(shape)).reshape(shape)
     places = places.transpose([axis - 1 for axis in dims]).reshape(-1)
     places = np.ascontiguousarray(places)
-    return places, np.argsort(places)
+    return device.here(places), device.here(np.argsort(places))

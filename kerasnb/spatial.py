@@ -218,8 +218,6 @@ class Resampling(Spatial):
     from x) and `spread` (dx from dy), the latter two on arrays (N, D, R, C, K).
     """
 
-    x_shape = None
-
     def compute_output_shape(self, input_shape):
         """Replace the sizes; samples and channels stay."""
         N, *sizes, K = self.last(input_shape)

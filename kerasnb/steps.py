@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import math
 
+from . import device
 from .compilation import Compiled
-from .data import as_array, check_inputs, one_each, standardize
+from .data import as_array, check_inputs, on_device, one_each, standardize
+from .layer import each
+from .notes import weighted_total
 from .replay import recording
 
 
@@ -25,39 +28,59 @@ class Steps(Compiled):
 
     def _train_step(self, x, t, w):
         """Update the weights on one batch; return the loss and metrics before it."""
-        self._batch = x, t, w
-        values = self._learn(x, t, w)
+        self._batch = x, t, w = on_device(x, t, w)
+        self._learn(x, t, w)
+        values = self._values()
         if self._objective.update:
             self._update(values)
         return values
 
     def _replay_step(self, feed):
         """Do the same for a feed whose batches always arrive in the same arrays."""
-        size = feed.choose()
-        if size in self._recordings:
-            self._batch, launches = self._recordings[size]
-            for kernel, arguments in launches:
-                kernel(*arguments)
-        else:
-            with recording() as launches:
-                self._batch = feed.gather(size)
-                self._learn(*self._batch)
-            self._recordings[size] = self._batch, launches
+        self._batch = self._replayed(feed, self._learn)
         values = self._objective.values()
         self._update(values)
         return values
 
+    def _replayed(self, feed, work):
+        """Do what is to be done with the next batch: recorded once, then replayed."""
+        size = feed.choose()
+        key = feed, size, work.__name__
+        known = self._recordings.get(key)
+        if known is None:
+            return self._recorded(feed, size, work, key)
+        batch, launches = known
+        for kernel, arguments in launches:
+            kernel(*arguments)
+        return batch
+
+    def _recorded(self, feed, size, work, key):
+        def whole():
+            batch = feed.gather(size)
+            work(*batch)
+            return batch
+
+        with recording(whole) as launches:
+            batch = whole()
+        if launches:
+            self._recordings[key] = batch, launches
+        return batch
+
     def _learn(self, x, t, w):
-        """Fill the gradients of all weights; return the loss and the metrics."""
+        """Measure the loss and the metrics, and fill the gradients of all weights."""
         objective = self._objective
         p = self.forward(x, True)
-        values = objective.evaluate(t, p, self.output_mask, w)
-        if self._penalties:
-            values[0] += self.penalty()
+        objective.measure(t, p, self.output_mask, w)
         if objective.update:
             self.backward(objective.gradient(p))
             if self._penalties:
                 self._add_penalty_gradients()
+
+    def _values(self):
+        """Return the loss, penalties included, and the metrics."""
+        values = self._objective.values()
+        if self._penalties:
+            values[0] = weighted_total([1, 1], [values[0], self._penalty()])
         return values
 
     def _update(self, values):
@@ -70,11 +93,15 @@ class Steps(Compiled):
 
     def _test_step(self, x, t, w):
         """Return the loss and metrics of one batch."""
-        p = self.forward(x, False)
-        values = self._objective.evaluate(t, p, self.output_mask, w)
-        if self._penalties:
-            values[0] += self.penalty()
-        return values
+        self._measure(*on_device(x, t, w))
+        return self._test_values()
+
+    def _test_values(self):
+        return self._values()
+
+    def _measure(self, x, t, w):
+        """Measure the loss and the metrics in test mode."""
+        self._objective.measure(t, self.forward(x, False), self.output_mask, w)
 
     def penalty(self):
         """
@@ -82,10 +109,13 @@ class Steps(Compiled):
 
         The loss contains it; the loss of the data alone is what is left without it.
         """
-        total = sum(w.regularizer(w.value) for w in self._penalized_weights)
+        return float(self._penalty())
+
+    def _penalty(self):
+        terms = [w.regularizer(w.value) for w in self._penalized_weights]
         for layer in self._penalized_layers:
-            total += layer.activity_regularizer(layer.activity)
-        return total
+            terms.append(layer.activity_regularizer(layer.activity))
+        return weighted_total([1] * len(terms), terms)
 
     def _add_penalty_gradients(self):
         for weight in self._penalized_weights:
@@ -97,6 +127,7 @@ class Steps(Compiled):
     def _build_for(self, x, supply=None):
         """Build a model without input shape for the data, or for the first batch."""
         self.mask = None  # a model around this one may have left its own
+        self.settle()
         if self.built:
             return
         if supply is not None:
@@ -153,10 +184,12 @@ class Steps(Compiled):
         return self._outputs(check_inputs(x, self))
 
     def _outputs(self, inputs):
-        p = self.forward(inputs if len(inputs) > 1 else inputs[0], False)
+        x = each(device.here, inputs if len(inputs) > 1 else inputs[0])
+        p = self.forward(x, False)
         return [one.copy() for one in p] if isinstance(p, list) else p.copy()
 
     def _result(self, values, return_dict):
+        values = list(map(float, values))
         if return_dict:
             return dict(zip(self.metrics_names, values))
         return values[0] if len(values) == 1 else values

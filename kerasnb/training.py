@@ -26,6 +26,7 @@ from .evaluation import (
 )
 from .feeds import ArrayFeed, Feed, GeneratorFeed, feed_of, split_validation
 from .generators import is_generator, make_supply
+from .memory import within_memory
 from .renames import bilingual_method
 from .resume import BackupAndRestore, Run
 from .utils import positive_integer, whole_number
@@ -297,7 +298,8 @@ class Training(Evaluation):
             told.on_train_begin()
             self.stop_training = False
             run.restore()
-            with _InterruptFlag() as run.interrupt, feed, validation:
+            room = within_memory(self, "fit", feed.batch_size)
+            with room, _InterruptFlag() as run.interrupt, feed, validation:
                 for epoch in run.epochs:
                     self._objective.reset_states()
                     told.on_epoch_begin(epoch)
@@ -334,6 +336,8 @@ class Training(Evaluation):
                 values = self._replay_step(feed)
             else:
                 values = self._train_step(*feed.batch())
+            if told.others:  # who may look at any of them
+                values = map(float, values)
             logs.update(zip(names, values))
             told.on_batch_end(batch, logs)
             stopped = self.stop_training and self.stops_within_epoch

@@ -243,7 +243,8 @@ def test_masks_and_weights_follow_the_formula(w, mask, expected):
     objective = Objective(losses.get("mae"), [], (None, 3, 1), "float64")
     p = S[..., None].copy()
     w = np.array(w, np.float32)
-    (value,) = objective.evaluate(np.zeros_like(p), p, mask, w)
+    objective.measure(np.zeros_like(p), p, mask, w)
+    (value,) = objective.values()
     assert value == pytest.approx(expected, abs=1e-6)
 
 
@@ -864,8 +865,7 @@ def uncompiled():
         ),
         (lambda: Sequential([Dense(2)]).predict([[1], [2, 3]]), ValueError, "differ"),
         (lambda: kerasnb.set_floatx("float16"), ValueError, "'float32' or 'float64'"),
-        (lambda: kerasnb.set_device("gpu"), ValueError, "'cpu' or 'plain'"),
-        (lambda: kerasnb.set_device("cuda"), RuntimeError, "no CUDA kernels"),
+        (lambda: kerasnb.set_device("gpu"), ValueError, "'cpu', 'plain' or 'cuda'"),
         (lambda: kerasnb.set_epsilon(0), ValueError, "positive"),
     ],
 )

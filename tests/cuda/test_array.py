@@ -40,5 +40,9 @@ def test_filling_and_copying_stay_on_the_device():
     a[...] = b
     a[1] = 3
     a[2, 1:3] = b[0, :2]
+    a[0] = 2
+    a[::-1, 3] = a[:, 0]
+    b[...] = a[1].reshape(1, 4)
     assert trips == before
-    np.testing.assert_array_equal(a.copy(), [[1] * 4, [3] * 4, [1] * 4])
+    np.testing.assert_array_equal(a.copy(), [[2, 2, 2, 1], [3] * 4, [1, 1, 1, 2]])
+    np.testing.assert_array_equal(b.copy(), [[3] * 4] * 3)

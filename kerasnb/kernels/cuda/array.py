@@ -8,11 +8,13 @@ come over, and go back if they were changed. That is always right and never fast
 `trips` counts it: the steps of the built-in layers make none.
 """
 
+import functools
 import math
+import weakref
 
 import numpy as np
 
-from .target import cuda, entry, grid, stream
+from .target import cuda, entry, grid, is_simulated, stream
 
 trips = {"to_host": 0, "to_device": 0}  # copies between host and device, so far
 
@@ -29,6 +31,19 @@ def _copy(y, x):
     i = cuda.grid(1)
     if i < y.size:
         y[i] = x[i]
+
+
+@entry
+def _copy_strided(y, y_start, y_strides, x, x_start, x_strides, shape):
+    i = cuda.grid(1)
+    to, come = y_start, x_start
+    rest = i
+    for axis in range(len(shape) - 1, -1, -1):
+        rest, k = divmod(rest, shape[axis])
+        to += k * y_strides[axis]
+        come += k * x_strides[axis]
+    if rest == 0:
+        y[to] = x[come]
 
 
 class Array(np.lib.mixins.NDArrayOperatorsMixin):
@@ -103,6 +118,11 @@ class Array(np.lib.mixins.NDArrayOperatorsMixin):
         return apart // self.dtype.itemsize
 
     @property
+    def steps(self):
+        """Return how many numbers lie between two along each axis; 0 before all."""
+        return (0, *(stride // self.dtype.itemsize for stride in self.layout.strides))
+
+    @property
     def raw(self):
         """Return what kernels take: the compiler's array of the same numbers."""
         if self._raw is None:
@@ -171,8 +191,18 @@ class Array(np.lib.mixins.NDArrayOperatorsMixin):
             _fill[grid(target.size)](target.reshape(-1), value)
         elif is_array and _lie_alike(target, value):
             _copy[grid(target.size)](target.reshape(-1), value.reshape(-1))
+        elif is_array:
+            target._copy_from(value)
         else:
             target._put(np.broadcast_to(_on_host(value), target.shape))
+
+    def _copy_from(self, other):
+        """Copy from an array of the device that lies differently, or is stretched."""
+        other = other._view(np.broadcast_to(other.layout, self.shape))
+        _copy_strided[grid(self.size)](
+            self.memory, self.start, self.steps, other.memory, other.start, other.steps,
+            (1, *self.shape),
+        )  # fmt: skip
 
     def _put(self, numbers):
         """Copy numbers of the same shape from the host."""
@@ -231,12 +261,68 @@ READING = frozenset(
 """Methods of NumPy's arrays that change nothing: the host can answer for us."""
 
 
+class OutOfMemory(RuntimeError):
+    """
+    An array was asked for that the device has no room for.
+
+    Parameters
+    ----------
+    wanted, taken : int
+        Bytes of the array, and of all others that exist.
+    """
+
+    def __init__(self, wanted, taken):
+        super().__init__(
+            f"The GPU has no room for an array of {wanted / 1e6:.1f} MB beside the "
+            f"{taken / 1e6:.1f} MB that are in use."
+        )
+        self.wanted, self.taken = wanted, taken
+
+
+class Account:
+    """
+    The bytes that arrays take on the device.
+
+    `most` may be lowered by who shares the device with others.
+    """
+
+    def __init__(self):
+        self.taken, self.most = 0, math.inf
+
+    def allocate(self, ground):
+        """Return memory of the device for as many numbers as there are in `ground`."""
+        if self.taken + ground.nbytes > self.most:
+            raise OutOfMemory(ground.nbytes, self.taken)
+        try:
+            memory = cuda.device_array(ground.shape, ground.dtype, stream=stream())
+        except Exception as error:
+            if "OUT_OF_MEMORY" not in str(error):
+                raise
+            raise OutOfMemory(ground.nbytes, self.taken) from None
+        self.taken += ground.nbytes
+        weakref.finalize(memory, self._free, ground.nbytes)
+        return memory
+
+    def _free(self, nbytes):
+        self.taken -= nbytes
+
+    def free(self):
+        """Return how many bytes are left."""
+        left = self.most - self.taken
+        if is_simulated():
+            return left
+        return min(left, cuda.current_context().get_memory_info().free)
+
+
+account = Account()
+
+
 def empty(shape, dtype):
     """Return an array on the device with any numbers."""
-    ground = np.empty(max(math.prod(np.atleast_1d(shape)), 1), dtype)
-    memory = cuda.device_array(ground.shape, ground.dtype, stream=stream())
-    whole = Array(memory, ground, ground)
-    return whole[: math.prod(np.atleast_1d(shape))].reshape(shape)
+    size = math.prod(np.atleast_1d(shape))
+    ground = np.empty(max(size, 1), dtype)
+    whole = Array(account.allocate(ground), ground, ground)
+    return whole[:size].reshape(shape)
 
 
 def zeros(shape, dtype):
@@ -246,6 +332,43 @@ def zeros(shape, dtype):
     return made
 
 
+class Uploads:
+    """
+    A way to the device for rows that change at every step.
+
+    The host fills one of two pieces of memory that the device reads by itself while the
+    step before is still computed, so that nobody waits.
+
+    Parameters
+    ----------
+    shape, dtype
+        Of the rows.
+
+    Attributes
+    ----------
+    there : Array
+        The rows on the device, always in the same place.
+    """
+
+    def __init__(self, shape, dtype):
+        self.there = empty(shape, dtype)
+        self._pages = [cuda.pinned_array(shape, dtype) for _ in range(2)]
+        self._events = [cuda.event() for _ in self._pages]
+        self._turn = 0
+
+    def page(self):
+        """Return the memory to fill next, once the device has read it."""
+        self._turn = 1 - self._turn
+        self._events[self._turn].synchronize()
+        return self._pages[self._turn]
+
+    def send(self):
+        """Let the device read what `page` returned last."""
+        trips["to_device"] += 1
+        self.there.raw.copy_to_device(self._pages[self._turn], stream())
+        self._events[self._turn].record(stream())
+
+
 def to_device(numbers):
     """Return a copy of an array of NumPy on the device."""
     numbers = np.asarray(numbers)
@@ -253,6 +376,44 @@ def to_device(numbers):
     if numbers.size:
         made._put(numbers)
     return made
+
+
+def by_place(on_device, on_host):
+    """
+    Return a kernel that runs where its first output lies.
+
+    Arrays of its other arguments come over if they lie elsewhere, and go back.
+    """
+
+    @functools.wraps(on_device)
+    def launch(*arguments):
+        if isinstance(arguments[0], np.ndarray):
+            hosts, before = _on_host(arguments), _on_host(arguments)
+            on_host(*hosts)
+            for a, old, new in zip(arguments, before, hosts):
+                if isinstance(a, Array) and not np.array_equal(old, new):
+                    a._put(new)
+        elif any(isinstance(a, np.ndarray) for a in arguments):
+            there = [_on_device(a) for a in arguments]
+            on_device(*there)
+            for a, numbers in zip(arguments, there):
+                if isinstance(a, np.ndarray) and a.flags.writeable:
+                    a[...] = numbers.copy()
+        else:
+            on_device(*arguments)
+
+    def resolve(*arguments):
+        """Return what these arguments lead to, for who launches them many times."""
+        if any(isinstance(a, np.ndarray) for a in arguments):
+            return launch, arguments
+        return on_device.resolve(*arguments)
+
+    launch.resolve = resolve
+    return launch
+
+
+def _on_device(value):
+    return to_device(value) if isinstance(value, np.ndarray) else value
 
 
 def _on_host(value):

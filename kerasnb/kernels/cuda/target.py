@@ -9,8 +9,10 @@ Everything happens in order on one stream, and nobody waits for it until somebod
 Read next: `array.py` for arrays on the device, `dense.py` for the first kernels.
 """
 
+import contextlib
 import functools
 import importlib
+import importlib.metadata
 import sys
 
 import numba
@@ -21,12 +23,58 @@ from numba.extending import overload
 from ..jit import like  # noqa: F401  a kernel's number in the type of its arrays
 
 THREADS = 128  # in a block, where each thread owns a number and shares nothing
+numba.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small models launch small grids
 KEPT_BY_NUMBA = "_CUDATypingContext__dispatcher"  # where it keeps a device's version
 
 
 def is_simulated():
     """Return whether kernels run in Numba's simulator, thread by thread in Python."""
     return bool(numba.config.ENABLE_CUDASIM)
+
+
+def why_not():
+    """Return why no kernel can run on a GPU here, or an empty string if it can."""
+    if is_simulated() or cuda.is_available():
+        return ""
+    advice = "Use set_device('cpu'), or NUMBA_ENABLE_CUDASIM=1 to step through kernels."
+    try:
+        version = cuda.runtime.get_version()
+        cuda.current_context()
+    except Exception as error:  # whatever the driver says
+        reason = " ".join(str(error).split())[:200]
+    else:
+        reason = f"CUDA {version[0]}.{version[1]} finds no device."
+    if "library cannot be found" in reason or "no CUDA-capable" in reason:
+        reason = "there is no NVIDIA driver on this machine."
+    return f"{reason} {advice}"
+
+
+def description():
+    """Return what is worth knowing about the GPU in use, by name."""
+    if is_simulated():
+        return {"gpu": "none: Numba's simulator (NUMBA_ENABLE_CUDASIM)"}
+    from . import graphs
+
+    gpu = cuda.get_current_device()
+    name = gpu.name.decode() if isinstance(gpu.name, bytes) else gpu.name
+    capability = ".".join(map(str, gpu.compute_capability))
+    free, total = cuda.current_context().get_memory_info()
+    runtime = ".".join(map(str, cuda.runtime.get_version()))
+    one_by_one = "launched kernel by kernel: the driver makes no graphs"
+    return {
+        "gpu": f"{name}, compute capability {capability}",
+        "gpu memory": f"{free / 1e9:.1f} of {total / 1e9:.1f} GB free",
+        "cuda": f"{runtime}, compiled by {cuda.__name__} {cuda_version()}",
+        "training step": one_by_one if graphs.driver() is None else "one CUDA graph",
+    }
+
+
+def cuda_version():
+    """Return the version of the package that brings the compiler."""
+    for package in ("numba-cuda", "numba"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return f"({package} {importlib.metadata.version(package)})"
+    return ""
 
 
 class SimulatedCuda:
@@ -70,6 +118,7 @@ class Entry:
     """
 
     inspect = None  # called instead of a launch, by who only wants to see the code
+    notes = None  # a list of the launches, for who wants to repeat them
 
     def __init__(self, function):
         functools.update_wrapper(self, function)
@@ -87,7 +136,12 @@ class Entry:
     def _launch(self, blocks, threads, shared, *arguments):
         if Entry.inspect is not None:
             Entry.inspect(self, threads, arguments)
-        elif blocks:
+            return
+        if Entry.notes is not None:
+            Entry.notes.append((self, blocks, threads, shared, arguments))
+            if is_simulated():
+                return
+        if blocks:
             arguments = [getattr(a, "raw", a) for a in arguments]
             self.compiled[blocks, threads, stream(), shared](*arguments)
 
@@ -103,6 +157,12 @@ def grid(size):
 def rows(R, C):
     """Return the blocks and threads for a launch of a block for each row of C."""
     return R, min(THREADS, max(32, 1 << (C - 1).bit_length()))
+
+
+def compiled_for_device(formula):
+    """Return a function of numbers, compiled or not, as entries may call it."""
+    plain = getattr(formula, "py_func", formula)
+    return cuda.jit(device=True)(plain)
 
 
 def keep_formulas_exact():
@@ -124,6 +184,44 @@ def keep_formulas_exact():
                 if of_cpu and not hasattr(value, KEPT_BY_NUMBA):
                     compiled = CUDADispatcher(value.py_func, options)
                     setattr(value, KEPT_BY_NUMBA, compiled)
+
+
+def capture(work):
+    """
+    Return a function that launches all that `work()` launches, without running work.
+
+    On a GPU the launches become one graph. `work` is called here and now, but nothing
+    is computed before the function that is returned is called; every entry must have
+    been compiled, and nothing may be read from the device.
+    """
+    from . import graphs
+
+    with noted() as launches:
+        if is_simulated():
+            work()
+            graph = None
+        elif graphs.driver() is None:
+            return work
+        else:
+            graph = graphs.Graph(work, stream())
+
+    def launch():
+        if graph is not None:
+            graph.launch()
+        for entry, *shape, arguments in launches if graph is None else ():
+            entry._launch(*shape, *arguments)
+
+    return launch
+
+
+@contextlib.contextmanager
+def noted():
+    """Yield a list of the launches; it keeps the arrays they need, too."""
+    Entry.notes = launches = []
+    try:
+        yield launches
+    finally:
+        Entry.notes = None
 
 
 @functools.cache
