@@ -11,6 +11,8 @@ import math
 from ..jit import inner, like
 from .elementary import exp, log, tanh
 
+LOG_2 = math.log(2.0)
+
 
 @inner
 def sign(x):
@@ -154,7 +156,7 @@ def squared_hinge_slope(t, p):
 def log_cosh(t, p):
     """Log of cosh d = |d| + log(1 + e^(-2 |d|)) - log 2, with d = p - t."""
     d = abs(p - t)
-    return d + log(like(p, 1) + exp(like(p, -2) * d)) - like(p, math.log(2.0))
+    return d + log(like(p, 1) + exp(like(p, -2) * d)) - like(p, LOG_2)
 
 
 @inner
