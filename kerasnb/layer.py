@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from . import device, initializers
+from .formula import formula_of
 from .renames import adopt
 from .state import Stateful
 
@@ -398,6 +399,48 @@ class Layer(Stateful):
             )
         return sum(weight.value.size for weight in self.weights)
 
+    # ---- what it computes, and how much ---------------------------------------------
+
+    @property
+    def formula(self) -> str:
+        """Return what `forward` computes: its line in the docstring of the class."""
+        return formula_of(self)
+
+    def multiply_adds(self, input_shape: Shapes) -> int:
+        """Return how many products with weights `forward` adds up: none by default."""
+        return 0
+
+    def simple_operations(self, input_shape: Shapes) -> int:
+        """Return how many other operations it does: one a number that comes out."""
+        return count_numbers(self.compute_output_shape(input_shape))
+
+    def flops(self, input_shape: Shapes) -> int:
+        """
+        Return the floating-point operations of `forward`; a multiply-add is two.
+
+        An activation counts as one for each number. An axis of None counts as one, so
+        that (None, 784) stands for a single sample.
+
+        Examples
+        --------
+        >>> from kerasnb.layers import Dense
+        >>> Dense(10, activation="relu").flops((None, 784))
+        15690
+        """
+        products = self.multiply_adds(input_shape)
+        return 2 * products + self.simple_operations(input_shape)
+
+    def backward_flops(self, input_shape: Shapes) -> int:
+        """
+        Return the same for `backward`.
+
+        The products come once for the gradients of the weights, unless these are
+        frozen, and once for that of the input, unless nobody reads it.
+        """
+        learns = bool(self.trainable_weights) and not self.frozen
+        products = self.multiply_adds(input_shape) * (learns + bool(self.needs_dx))
+        return 2 * products + self.simple_operations(input_shape)
+
     # ---- buffers ------------------------------------------------------------------
 
     def buffer(self, name: str, shape: Shape, dtype=None) -> np.ndarray:
@@ -458,6 +501,11 @@ class Layer(Stateful):
 
     def __repr__(self):
         return f"<{type(self).__name__} {self.name}>"
+
+
+def count_numbers(shape: Shapes) -> int:
+    """Return how many numbers an array of this shape has; None counts as one."""
+    return sum(math.prod(n or 1 for n in one) for one in shapes_of(shape))
 
 
 def shapes_of(shape: Shapes) -> list[Shape]:

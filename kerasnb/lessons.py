@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from .canvas import COLORS, STYLE
 from .progress import write
 
 PACKAGE = pathlib.Path(__file__).parent
@@ -82,6 +83,32 @@ def show(thing: Any) -> None:
 
 
 # ---------------------------------------------------------------- figures
+
+
+def axes(columns: int = 1, rows: int = 1, size: tuple[float, float] = (6.4, 4.8)):
+    """
+    Return a new figure and its axes, in the style of the library's own pictures.
+
+    Parameters
+    ----------
+    columns, rows : int
+        How many axes; one is returned as it is, more as an array (row by row).
+    size : (width, height)
+        Of one of them, in inches.
+
+    Returns
+    -------
+    Figure, Axes or array of Axes
+    """
+    import matplotlib.pyplot as plt
+
+    cycle = plt.cycler(color=COLORS)
+    shape = (size[0] * columns, size[1] * rows)
+    plt.rcParams.update({**STYLE, "axes.prop_cycle": cycle, "axes.grid": True})
+    plt.rcParams.update({"grid.color": "0.9", "legend.frameon": False})
+    plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
+    drawn, grid = plt.subplots(rows, columns, figsize=shape, layout="constrained")
+    return drawn, grid.ravel() if rows * columns > 1 else grid
 
 
 def figure(picture: Any, name: str) -> None:

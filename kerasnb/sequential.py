@@ -12,6 +12,7 @@ from typing import Any
 
 from . import layers as layers_module
 from .copying import Copying
+from .explanation import Explanation, explain
 from .layer import Layer
 from .saving import Saving
 from .stack import (
@@ -221,6 +222,47 @@ class Sequential(Training, Saving, Copying, Stack):
             )
         for line in _summary_lines(self, line_length or 65, positions):
             (print_fn or print)(line)
+
+    # ---- one batch, told layer by layer ---------------------------------------------
+
+    def explain(self, x, y=None, sample_weight=None, training=None) -> Explanation:
+        """
+        Pass one batch through the model and tell, layer by layer, what happened.
+
+        For each layer: shapes, formula, parameters, the range of what comes out and of
+        its gradient, units that are dead in this batch, time and floating-point
+        operations. Nothing is changed: weights, optimizer, states, random numbers.
+
+        Parameters
+        ----------
+        x, y, sample_weight
+            A batch, as for `train_on_batch`. Without y there are no gradients, and the
+            model need not be compiled.
+        training : bool, optional
+            Whether layers such as Dropout behave as in training; default: with y.
+
+        Returns
+        -------
+        Explanation
+            Prints as a table; `.rows` has a dict for each layer, which can also be had
+            by name, `.plot()` draws it.
+
+        Raises
+        ------
+        RuntimeError
+            If there are targets and the model is not compiled.
+        ValueError
+            If the batch does not fit the model.
+
+        Examples
+        --------
+        >>> from kerasnb.layers import Dense
+        >>> model = Sequential([Dense(8, activation="relu", input_shape=(4,))])
+        >>> told = model.explain([[0.0, 1.0, 2.0, 3.0]])
+        >>> told[0]["formula"], told[0]["params"]
+        ('z = x W + b, y = relu(z)', 40)
+        """
+        return explain(self, x, y, sample_weight, training)
 
 
 def table_row(ends, *fields) -> str:
