@@ -116,30 +116,27 @@ def figure(picture: Any, name: str) -> None:
     Keep a figure as a file, or display it in a notebook.
 
     A script writes `NAME.png` into the folder KERASNB_FIGURES, or else into `output`
-    beside the script. An animation becomes `NAME.gif`.
+    beside the script. A Movie becomes `NAME.gif`.
 
     Parameters
     ----------
-    picture : Figure or Animation of matplotlib
+    picture : Figure of matplotlib, or Movie of `plotting`
     name : str
         The file's name without its ending.
     """
-    import matplotlib.pyplot as plt
-
-    moves = hasattr(picture, "new_frame_seq")
-    drawn = picture._fig if moves else picture
+    moves = hasattr(picture, "frames")
     if "ipykernel" in sys.modules:
         _display(picture, moves)
     else:
         folder = _figure_folder()
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / (name + (".gif" if moves else ".png"))
-        if moves:
-            picture.save(path, writer="pillow")
-        else:
-            picture.savefig(path)
+        picture.save(path) if moves else picture.savefig(path)
         write(f"Look at {os.path.relpath(path)}.\n")
-    plt.close(drawn)  # or a notebook would display it once more
+    if not moves:
+        import matplotlib.pyplot as plt
+
+        plt.close(picture)  # or a notebook would display it once more
 
 
 def _figure_folder() -> pathlib.Path:
@@ -159,8 +156,8 @@ def _display(picture: Any, moves: bool) -> None:
         import tempfile
 
         with tempfile.TemporaryDirectory() as folder:
-            path = pathlib.Path(folder) / "animation.gif"
-            picture.save(path, writer="pillow")
+            path = pathlib.Path(folder) / "movie.gif"
+            picture.save(path)
             display(Image(data=path.read_bytes(), format="gif"))
     else:
         display(picture)
