@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .canvas import BLUE, GREEN, TEXT_SIZE, VERMILLION, panels, styled
-from .passage import Passage, Step, pass_batch
+from .passage import Passage, Step, flat, pass_batch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,7 +73,8 @@ def plot_activations(
     figure, axes = panels(what, names, ax, SIZE)
     for panel, step in zip(axes, steps):
         _draw_histogram(panel, step.outputs(), bins, BLUE)
-        panel.set(title=_title(step), xlabel="activation", ylabel="% of numbers")
+        title = step.layer.name
+        panel.set(title=title, xlabel="activation", ylabel="% of numbers")
     return figure
 
 
@@ -97,11 +98,6 @@ def _passes_on(step: Step) -> bool:
     if isinstance(step.x, list) or isinstance(step.y, list):
         return False
     return bool(np.array_equal(np.ravel(step.x), np.ravel(step.y)))
-
-
-def _title(step: Step) -> str:
-    kind = type(step.layer).__name__
-    return step.layer.name if kind.lower() in step.layer.name else kind
 
 
 def _draw_histogram(ax: Axes, values: np.ndarray, bins: int, color: str) -> None:
@@ -175,7 +171,8 @@ def plot_gradients(
     """
     what = "plot_gradients"
     if kind not in KINDS:
-        raise ValueError(f"{what}: expected a kind of {', '.join(KINDS)}, got {kind!r}.")
+        known = " or ".join(map(repr, KINDS))
+        raise ValueError(f"{what}: expected kind={known}, got {kind!r}.")
     if y is None:
         raise ValueError(f"{what}: expected targets y; a gradient needs a loss.")
     passage = pass_batch(what, model, x, y, sample_weight)
@@ -194,10 +191,22 @@ def plot_gradients(
     if not gradients:
         raise ValueError(f"{what}: {model.name} has no weight that learns.")
     figure, axes = panels(what, list(gradients), ax, SIZE)
+    edges = _edges(list(gradients.values()), bins)
     for panel, (name, g) in zip(axes, gradients.items()):
-        _draw_sizes(panel, g, bins)
+        _draw_sizes(panel, g, edges)
         panel.set(title=name, xlabel="size of the gradient", ylabel="% of numbers")
     return figure
+
+
+def _edges(arrays: list[np.ndarray], bins: int) -> np.ndarray:
+    """Return the borders of bins for all arrays, equal steps on a logarithmic axis."""
+    sizes = np.abs(flat(arrays).astype(float))
+    sizes = sizes[(sizes > 0) & np.isfinite(sizes)]
+    if not sizes.size:
+        return np.logspace(-6, 0, bins + 1)
+    low = np.floor(np.log10(np.quantile(sizes, 0.001)))
+    high = np.ceil(np.log10(sizes.max()))
+    return np.logspace(low, max(high, low + 1), bins + 1)
 
 
 def _draw_flow(ax: Axes, title: str, arrays: dict[str, np.ndarray]) -> None:
@@ -210,10 +219,11 @@ def _draw_flow(ax: Axes, title: str, arrays: dict[str, np.ndarray]) -> None:
     ax.hlines(rows, shown[0], shown[1], color="0.7", zorder=1)
     ax.plot(shown[0], rows, "o", color=BLUE, ms=10, label="root mean square")
     ax.plot(shown[1], rows, "D", color=VERMILLION, ms=8, label="largest")
-    for row, value in zip(rows, rms):
+    for row, value in enumerate(rms):
         if value == 0:
             ax.text(SMALLEST, row, "  all zero", va="center")
     ax.set_xscale("log")
+    ax.xaxis.set_minor_formatter("")
     ax.set_yticks(rows, list(arrays))
     ax.set_ylim(len(arrays) - 0.5, -0.5)
     ax.set(title=f"gradient {title}", xlabel="size")
@@ -222,21 +232,19 @@ def _draw_flow(ax: Axes, title: str, arrays: dict[str, np.ndarray]) -> None:
     _plain(ax)
 
 
-def _draw_sizes(ax: Axes, g: np.ndarray, bins: int) -> None:
+def _draw_sizes(ax: Axes, g: np.ndarray, edges: np.ndarray) -> None:
     """Draw a histogram of sizes on a logarithmic axis; zeros are said in words."""
     sizes = np.abs(np.ravel(g).astype(float))
-    drawn = sizes[sizes > 0]
-    if drawn.size:
-        low, high = np.log10(drawn.min()), np.log10(drawn.max())
-        edges = np.logspace(low, max(high, low + 0.1), bins + 1)
-        edges[0], edges[-1] = min(edges[0], drawn.min()), max(edges[-1], drawn.max())
-        shares = 100 * np.histogram(drawn, edges)[0] / sizes.size
-        ax.bar(edges[:-1], shares, np.diff(edges), align="edge", color=GREEN)
-        ax.set_xscale("log")
-    text = f"rms {np.sqrt(np.mean(sizes**2)):.2g}"
-    if drawn.size < sizes.size:
-        text += f"\n{1 - drawn.size / sizes.size:.0%} exactly 0"
+    zeros = int((sizes == 0).sum())
+    drawn = np.clip(sizes[sizes > 0], edges[0], edges[-1])
+    shares = 100 * np.histogram(drawn, edges)[0] / sizes.size
+    ax.bar(edges[:-1], shares, np.diff(edges), align="edge", color=GREEN)
+    ax.set_xscale("log")
+    ax.set_xlim(edges[0] / 1.5, edges[-1] * 2)
+    lines = [f"rms {np.sqrt(np.mean(sizes**2)):.2g}"]
+    if zeros:
+        lines.append(f"{zeros / sizes.size:.0%} exactly 0")
     ax.margins(y=0.35)
     look: Any = {"ha": "left", "va": "top", "fontsize": 13}
-    ax.text(0.03, 0.97, text, transform=ax.transAxes, **look)
+    ax.text(0.03, 0.97, "\n".join(lines), transform=ax.transAxes, **look)
     _plain(ax)

@@ -20,7 +20,6 @@ from .utils import lookup, positive_integer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 MOST_FRAMES = 300
 
@@ -125,7 +124,7 @@ class Movie:
         ax.axis("off")
         artists = [[ax.imshow(frame, aspect="auto")] for frame in self.frames]
         movie = ArtistAnimation(figure, artists, interval=1000 / fps)
-        return movie.to_jshtml(fps=fps)
+        return movie.to_jshtml(fps=max(1, round(fps)))
 
     def _repr_html_(self) -> str | None:
         return self.to_html() if self.frames else None

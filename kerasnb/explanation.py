@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 REPEATS = 3  # passes to measure time
-WIDTHS = (24, 16, 10, 20, 11, 9, 13, 13)
+WIDTHS = (24, 15, 9, 16, 8, 6, 11, 13)
 HEADS = (
     "layer (type)",
     "output",
@@ -91,8 +91,8 @@ class Explanation:
         fwd, bwd = self.total("forward_ms"), self.total("backward_ms")
         work, back = self.total("flops") / 1e6, self.total("backward_flops") / 1e6
         total = ("total", "", f"{self.total('params'):,}", "", "", "")
-        times = _pair(fwd, bwd if self.values else None, ".3g")
-        lines += [rule, _line((*total, times, _pair(work, back or None, ".3g")))]
+        times = _pair(fwd, bwd if self.values else None)
+        lines += [rule, _line((*total, times, _pair(work, back or None)))]
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -196,7 +196,8 @@ def dead_units(layer: Layer, y: Any) -> tuple[int | None, int | None]:
     if isinstance(y, list) or y.ndim < 2:
         return None, None
     first = getattr(layer, "data_format", "") == "channels_first"
-    units = np.moveaxis(y, 1 if first else -1, 0).reshape(y.shape[1 if first else -1], -1)
+    axis = 1 if first else -1
+    units = np.moveaxis(y, axis, 0).reshape(y.shape[axis], -1)
     return len(units), int((units == 0).all(axis=1).sum())
 
 
@@ -224,16 +225,23 @@ def _fields(row: Row) -> tuple[str, ...]:
         label[: WIDTHS[0]],
         show_shape(row["output_shape"]),
         f"{row['params']:,}",
-        f"{a['low']:.3g} .. {a['high']:.3g}",
+        f"{a['low']:.2g} .. {a['high']:.2g}",
         f"{g['rms']:.2g}" if g else "-",
         f"{row['dead']}/{row['units']}" if row["units"] else "-",
-        _pair(row["forward_ms"], row["backward_ms"], ".2g"),
-        _pair(work, None if back is None else back / 1e6, ".3g"),
+        _pair(row["forward_ms"], row["backward_ms"]),
+        _pair(work, None if back is None else back / 1e6),
     )
 
 
-def _pair(first: float | None, second: float | None, form: str) -> str:
-    return " / ".join("-" if v is None else format(v, form) for v in (first, second))
+def _pair(first: float | None, second: float | None) -> str:
+    return " / ".join(map(_short, (first, second)))
+
+
+def _short(value: float | None) -> str:
+    """Write a number in few characters."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
 
 
 # ---------------------------------------------------------------- in a picture
@@ -258,6 +266,7 @@ def _draw_rms(ax: Axes, spreads: list[dict[str, float] | None]) -> None:
     rows, values = zip(*found)
     ax.plot(values, rows, "o-", color=VERMILLION, ms=10)
     ax.set_xscale("log")
+    ax.xaxis.set_minor_formatter("")
 
 
 def _draw_pairs(ax: Axes, rows: list[Row], first: str, second: str, unit: float):

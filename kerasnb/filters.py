@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .canvas import BLUE, TEXT_SIZE, VERMILLION, cells, colormap, panels, styled
+from .canvas import (
+    BLUE,
+    SMALL_SIZE,
+    TEXT_SIZE,
+    VERMILLION,
+    cells,
+    colormap,
+    panels,
+    styled,
+)
 from .layer import Layer
 from .passage import layers_in, pass_batch
 
@@ -104,7 +113,7 @@ def _draw_units(
     largest = float(np.nanmax(np.abs(W)))
     for unit, cell in enumerate(places):
         _draw_signed(cell, W[..., unit], largest)
-        cell.set_title(str(unit), fontsize=11, pad=2)
+        cell.set_title(str(unit), fontsize=SMALL_SIZE, pad=2)
     return figure
 
 
@@ -160,17 +169,25 @@ def plot_filters(
                 f"{channel!r}."
             )
         W, channels = W[:, :, channel : channel + 1], 1
-    W = W[..., :MOST_SHOWN]
+    by_channel = channels not in (1, 3)
+    W = W[..., : MOST_CHANNELS if by_channel else MOST_SHOWN]
+    title = f"{name}: {first_of(W.shape[-1], count)} filters"
     if channels == 1:
         figure = _draw_units(W[:, :, 0], columns, ax)
     elif channels == 3:
         figure = _draw_coloured(W, columns, ax)
     else:
+        W = W[:, :, :MOST_CHANNELS]
         figure = _draw_by_channel(W, ax)
-    shown = f"the first {W.shape[-1]} of {count}" if count > W.shape[-1] else f"{count}"
+        title += f", on {first_of(W.shape[2], channels)} channels"
     if ax is None:
-        figure.suptitle(f"{name}: {shown} filters", fontsize=16)
+        figure.suptitle(title, fontsize=16)
     return figure
+
+
+def first_of(shown: int, count: int) -> str:
+    """Say how many of something are shown."""
+    return f"the first {shown} of {count}" if shown < count else f"{count}"
 
 
 def _filters_of(layer: Any, which: Any) -> tuple[str, np.ndarray]:
@@ -241,9 +258,8 @@ def _draw_coloured(
 
 def _draw_by_channel(W: np.ndarray, ax: Any) -> Figure:
     """Draw a row for each of the first filters: its windows on the first channels."""
-    channels = min(W.shape[2], MOST_CHANNELS)
-    filters = min(W.shape[3], MOST_CHANNELS)
-    figure, places = cells("plot_filters", channels * filters, channels, ax)
+    channels, filters = W.shape[2:]
+    figure, places = cells("plot_filters", channels * filters, channels, ax, lines=0)
     largest = float(np.abs(W).max())
     for number, cell in enumerate(places):
         unit, channel = divmod(number, channels)
@@ -313,7 +329,7 @@ def plot_feature_maps(
         cell.imshow(one, cmap="gray_r", vmin=low, vmax=high or 1.0)
         cell.set_title(str(k), fontsize=TEXT_SIZE, pad=3)
     if ax is None:
-        shown = f"the first {len(maps)} of {count}" if count > len(maps) else f"{count}"
+        shown = first_of(len(maps), count)
         figure.suptitle(f"{chosen.name}: {shown} maps", fontsize=16)
     return figure
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from . import random
 from .canvas import BLUE, TEXT_SIZE, VERMILLION, panels, styled
-from .passage import unchanged
+from .passage import check_model, unchanged
 from .utils import positive_integer
 
 if TYPE_CHECKING:
@@ -144,8 +144,7 @@ def find_learning_rate(
         If the rates are no range, or the data do not fit the model.
     """
     what = "find_learning_rate"
-    if not hasattr(model, "train_on_batch"):
-        raise TypeError(f"{what}: expected a model, got {type(model).__name__}.")
+    check_model(what, model)
     if not 0 < low < high < math.inf:
         raise ValueError(
             f"{what}: expected 0 < low < high, got low={low!r}, high={high!r}."

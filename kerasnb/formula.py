@@ -11,6 +11,8 @@ import re
 from typing import Any
 
 SHAPES = re.compile(r"\s{2,}\(N.*$")  # remarks on shapes, behind a formula
+EQUATION = re.compile(r"[^=]{1,12} = ")  # how a line of its own begins
+OPENERS = ("forward", "step")  # the word before the formula, of layers and of cells
 
 
 def formula_of(layer: Any) -> str:
@@ -32,16 +34,17 @@ def formula_of(layer: Any) -> str:
 
 def forward_line(doc: str) -> str:
     """Return what follows the word forward, without remarks on shapes."""
-    lines: list[str] = []
+    text = ""
     for line in doc.splitlines():
         word, _, rest = line.strip().partition("  ")
-        if word == "forward":
-            lines = [rest.strip()]
-        elif lines and (not line.strip() or word == "backward"):
+        if not text and word in OPENERS:
+            text = SHAPES.sub("", rest.strip())
+        elif text and (not line.strip() or word.endswith(("backward", "_back"))):
             break
-        elif lines:
-            lines.append(line.strip())
-    text = " ".join(SHAPES.sub("", line) for line in lines)
+        elif text:
+            starts_anew = EQUATION.match(line.strip()) and not text.endswith(",")
+            text += ", " if starts_anew else " "
+            text += SHAPES.sub("", line.strip())
     return re.sub(r"\s+", " ", text).strip(" ,")
 
 

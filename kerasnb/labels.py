@@ -23,6 +23,7 @@ def class_numbers(what: str, y: Any) -> np.ndarray:
 
 
 def whole(what: str, y: np.ndarray) -> np.ndarray:
+    """Return class numbers as integers; refuse fractions and negative ones."""
     if y.ndim != 1 or y.dtype.kind not in "biuf":
         raise ValueError(
             f"{what}: expected class numbers (N,) or probabilities (N, classes), "
@@ -38,6 +39,7 @@ def whole(what: str, y: np.ndarray) -> np.ndarray:
 
 
 def class_name(what: str, k: int, class_names: Sequence[str] | None) -> str:
+    """Return the name of a class, or its number if there are no names."""
     if class_names is None:
         return str(k)
     if k >= len(class_names):

@@ -151,6 +151,12 @@ class Layer(Stateful):
         True in the body of a class whose `forward` and `backward` do nothing but launch
         kernels of `ops` on buffers, with numbers that stay the same: its steps may be
         replayed. Not inherited.
+    operations_per_number : int
+        Floating-point operations for each number that comes out, beside products with
+        weights; an activation is one of them. For `flops`.
+    hands_on : bool
+        Whether the output is the input, or that of a layer inside, in whatever shape,
+        and takes no memory of its own.
     takes_several : bool
         Whether the input may be a list of arrays; shapes and masks are lists then too.
     takes_codes : bool
@@ -162,6 +168,8 @@ class Layer(Stateful):
     masking = "refuse"
     dialect = 2  # 1 in the classes of keras1.py
     stateful = False
+    operations_per_number = 1
+    hands_on = False
     takes_several = takes_codes = False
     frozen = owns_dy = False
 
@@ -406,13 +414,22 @@ class Layer(Stateful):
         """Return what `forward` computes: its line in the docstring of the class."""
         return formula_of(self)
 
+    def inner(self, input_shape: Shapes) -> list[tuple[Layer, Shapes]]:
+        """Return the layers inside that do its work, and what shapes reach them."""
+        return []
+
     def multiply_adds(self, input_shape: Shapes) -> int:
         """Return how many products with weights `forward` adds up: none by default."""
-        return 0
+        return sum(one.multiply_adds(shape) for one, shape in self.inner(input_shape))
 
     def simple_operations(self, input_shape: Shapes) -> int:
-        """Return how many other operations it does: one a number that comes out."""
-        return count_numbers(self.compute_output_shape(input_shape))
+        """Return how many other operations it does: so many a number that comes out."""
+        inner = self.inner(input_shape)
+        if inner:
+            return sum(one.simple_operations(shape) for one, shape in inner)
+        is_linear = getattr(getattr(self, "activation", None), "is_linear", False)
+        each_number = self.operations_per_number - is_linear
+        return each_number * count_numbers(self.compute_output_shape(input_shape))
 
     def flops(self, input_shape: Shapes) -> int:
         """
@@ -437,6 +454,9 @@ class Layer(Stateful):
         The products come once for the gradients of the weights, unless these are
         frozen, and once for that of the input, unless nobody reads it.
         """
+        inner = self.inner(input_shape)
+        if inner:
+            return sum(one.backward_flops(shape) for one, shape in inner)
         learns = bool(self.trainable_weights) and not self.frozen
         products = self.multiply_adds(input_shape) * (learns + bool(self.needs_dx))
         return 2 * products + self.simple_operations(input_shape)

@@ -104,6 +104,14 @@ def layers_in(
             yield from layers_in(branch, depth + 1)
 
 
+def check_model(what: str, model: Any) -> None:
+    """Refuse what is no Sequential model."""
+    if not (isinstance(model, Stack) and hasattr(model, "train_on_batch")):
+        raise TypeError(
+            f"{what}: expected a Sequential model, got {type(model).__name__}."
+        )
+
+
 def pass_batch(
     what: str,
     model: Any,
@@ -140,10 +148,7 @@ def pass_batch(
     ValueError
         If the data do not fit the model.
     """
-    if not (isinstance(model, Stack) and hasattr(model, "predict_on_batch")):
-        raise TypeError(
-            f"{what}: expected a Sequential model, got {type(model).__name__}."
-        )
+    check_model(what, model)
     if y is None:
         model._build_for(x)
         inputs = check_inputs(x, model)

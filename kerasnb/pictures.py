@@ -59,7 +59,8 @@ def plot_images(
     """
     images = _images(np.asarray(x))
     lines, colors = _image_titles(len(images), labels, predictions, titles, class_names)
-    figure, places = cells("plot_images", len(images), columns, ax)
+    height = 1 + max(line.count("\n") for line in lines)
+    figure, places = cells("plot_images", len(images), columns, ax, height)
     finite = images[np.isfinite(images)]
     low, high = (finite.min(), finite.max()) if finite.size else (0, 1)
     for cell, image, line, color in zip(places, images, lines, colors):
@@ -207,7 +208,10 @@ def plot_mistakes(
         f"{name(k[i])}, not {name(t[i])}\n{p[i, k[i]]:.2f}, {p[i, t[i]]:.2f}"
         for i in wrong
     ]
-    return plot_images(shown[wrong], titles=titles, columns=columns, ax=ax)
+    figure = plot_images(shown[wrong], titles=titles, columns=columns, ax=ax)
+    if ax is None:
+        figure.suptitle("taken for, true; probabilities of both", fontsize=TEXT_SIZE)
+    return figure
 
 
 def worst_mistakes(
@@ -265,16 +269,16 @@ def _draw_bars(
     ax: Any, lines: list[str], predicted: np.ndarray, true: np.ndarray, samples: int
 ) -> Figure:
     """Draw two bars a sample: what it was taken for, and what it was."""
-    size = (9.0, 1.6 + 0.5 * len(lines))
+    size = (9.0, 2.2 + 0.5 * len(lines))
     figure, (ax,) = panels("plot_mistakes", [""], ax, size)
     rows = np.arange(len(lines))
-    ax.barh(rows - 0.2, predicted, 0.4, color=VERMILLION, label="predicted class")
+    ax.barh(rows - 0.2, predicted, 0.4, color=VERMILLION, label="predicted")
     ax.barh(rows + 0.2, true, 0.4, color=BLUE, hatch="//", ec="white", label="true")
     ax.set_yticks(rows, lines)
     ax.invert_yaxis()
     ax.set(xlim=(0, 1), xlabel="probability")
-    ax.set_title(f"the surest of the mistakes in {samples} samples")
+    ax.set_title(f"the surest mistakes in {samples} samples")
     ax.tick_params(labelsize=TEXT_SIZE)
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, frameon=False)
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     return figure

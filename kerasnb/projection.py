@@ -162,7 +162,7 @@ def _draw_classes(
     for k, label in enumerate(classes):
         named = class_names is not None and np.issubdtype(numbers.dtype, np.number)
         text = class_names[int(label)] if named and class_names else label
-        look: Any = {"color": COLORS[k % len(COLORS)], "mec": "white", "mew": 0.6}
+        look: Any = {"color": COLORS[k % len(COLORS)], "mec": "0.25", "mew": 0.5}
         shape = MARKERS[(k + k // len(COLORS)) % len(MARKERS)]
         part = points[numbers == label]
         ax.plot(part[:, 0], part[:, 1], shape, ms=8, label=str(text), **look)

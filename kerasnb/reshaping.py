@@ -33,7 +33,8 @@ class Flatten(Layer):
     array([[1., 2., 3., 4.]], dtype=float32)
     """
 
-    only_launches = True
+    only_launches = hands_on = True
+    operations_per_number = 0
 
     def __init__(self, data_format=None, **kwargs):
         super().__init__(**kwargs)
@@ -88,6 +89,8 @@ class Reshape(Layer):
     """
     Give each sample another shape, keeping the order of its numbers.
 
+    forward     y = x in another shape, the numbers in the same order
+
     Parameters
     ----------
     target_shape : tuple
@@ -99,7 +102,8 @@ class Reshape(Layer):
     (1, 2, 2)
     """
 
-    only_launches = True
+    only_launches = hands_on = True
+    operations_per_number = 0
 
     def __init__(self, target_shape, **kwargs):
         super().__init__(**kwargs)
@@ -148,6 +152,8 @@ class Permute(Layer):
     """
     Reorder the axes of each sample.
 
+    forward     y = x with axis dims[k] of a sample in place k
+
     Parameters
     ----------
     dims : tuple
@@ -160,6 +166,7 @@ class Permute(Layer):
     """
 
     only_launches = True
+    operations_per_number = 0
 
     def __init__(self, dims, **kwargs):
         super().__init__(**kwargs)
@@ -220,6 +227,7 @@ class RepeatVector(Layer):
     """
 
     only_launches = True
+    operations_per_number = 0
 
     def __init__(self, n, **kwargs):
         super().__init__(**kwargs)

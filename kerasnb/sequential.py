@@ -25,7 +25,9 @@ from .stack import (
     refuse_shared,
     shape_after,
 )
+from .summary import Costs, summary_lines
 from .training import Training
+from .utils import positive_integer
 
 
 class Sequential(Training, Saving, Copying, Stack):
@@ -197,30 +199,48 @@ class Sequential(Training, Saving, Copying, Stack):
             model._built_late = True
         return model
 
-    def summary(self, line_length=None, positions=None, print_fn=None) -> None:
+    def summary(
+        self,
+        line_length=None,
+        positions=None,
+        print_fn=None,
+        flops=False,
+        memory=False,
+        batch_size=1,
+    ) -> None:
         """
         Print a table of layers, output shapes and parameter counts.
 
         Parameters
         ----------
         line_length : int
-            Width, default 65.
-        positions : list of three numbers
+            Width, default 65, and 16 more for each column more.
+        positions : list of numbers, one a column
             Where the columns end: fractions of the width, or columns.
         print_fn : callable
             Gets each line; default `print`.
+        flops : bool
+            Add the floating-point operations of a batch, forward, layer by layer, and
+            those of a training step in all; a multiply-add is two (an extension).
+        memory : bool
+            Add the bytes of each layer's output for a batch, and what training holds in
+            all: parameters, gradients, optimizer, activations (an extension).
+        batch_size : int
+            Samples in the batch of `flops` and `memory`.
 
         Raises
         ------
         ValueError
-            If the model is not built.
+            If the model is not built, or `positions` has not one number a column.
         """
         if not self.built:
             raise ValueError(
                 f"summary: {self.name} is not built. Give the first layer "
                 "input_shape=(...), or call build((None, ...)) or fit first."
             )
-        for line in _summary_lines(self, line_length or 65, positions):
+        costs = Costs(self, positive_integer(batch_size, "summary: batch_size"))
+        lines = summary_lines(self, line_length, positions, costs, flops, memory)
+        for line in lines:
             (print_fn or print)(line)
 
     # ---- one batch, told layer by layer ---------------------------------------------
@@ -263,36 +283,3 @@ class Sequential(Training, Saving, Copying, Stack):
         ('z = x W + b, y = relu(z)', 40)
         """
         return explain(self, x, y, sample_weight, training)
-
-
-def table_row(ends, *fields) -> str:
-    """Return a line with the fields cut where their columns end."""
-    line = ""
-    for field, end in zip(fields, ends):
-        line = (line[:-1] + " " if line else "") + str(field)
-        line = line[:end].ljust(end)
-    return line
-
-
-def _summary_lines(model, width, positions):
-    ends = positions or [0.45, 0.85, 1.0]
-    if ends[-1] <= 1:
-        ends = [int(width * end) for end in ends]
-
-    yield "_" * width
-    yield table_row(ends, "Layer (type)", "Output Shape", "Param #")
-    yield "=" * width
-    layers = model.layers
-    for layer in layers:
-        name = f"{layer.name} ({type(layer).__name__})"
-        yield table_row(ends, name, layer.output_shape, layer.count_params())
-        yield ("=" if layer is layers[-1] else "_") * width
-    total = model.count_params()
-    learned = model.trainable_weights
-    if model._parameters is not None:
-        learned = model._parameters.weights
-    trainable = sum(weight.value.size for weight in learned)
-    yield f"Total params: {total:,}"
-    yield f"Trainable params: {trainable:,}"
-    yield f"Non-trainable params: {total - trainable:,}"
-    yield "_" * width

@@ -15,7 +15,7 @@ import numpy as np
 
 from . import optimizers as optimizers_module
 from .animation import Movie
-from .canvas import BLACK, COLORS, MARKERS, TEXT_SIZE, panels, styled
+from .canvas import BLACK, LINE_COLORS, MARKERS, TEXT_SIZE, panels, styled
 from .optimizer import Optimizer
 from .utils import lookup, positive_integer
 
@@ -140,9 +140,7 @@ def _named_optimizers(given: Any) -> dict[str, Optimizer]:
     return named
 
 
-def _function_and_start(
-    function: Any, start: Any
-) -> tuple[Function, np.ndarray]:
+def _function_and_start(function: Any, start: Any) -> tuple[Function, np.ndarray]:
     what = "plot_optimizer_paths"
     if callable(function):
         f = function
@@ -158,7 +156,7 @@ def _function_and_start(
 
 
 def _central_differences(f: Function) -> Function:
-    """Return (f(p + h) - f(p - h)) / 2h along both axes, h near the cube root of eps."""
+    """Return (f(p + h) - f(p - h)) / 2h along both axes, h the cube root of eps."""
 
     def slope(a: float, b: float) -> tuple[float, float]:
         h, k = (6e-6 * max(1.0, abs(v)) for v in (a, b))
@@ -259,16 +257,19 @@ def draw_paths(
 ) -> None:
     """Draw contour lines and, on them, each path with a mark at its end."""
     left, right, bottom, top = limits
-    across, up = np.meshgrid(np.linspace(left, right, 200), np.linspace(bottom, top, 200))
+    sides = np.linspace(left, right, 200), np.linspace(bottom, top, 200)
+    across, up = np.meshgrid(*sides)
     heights = np.asarray(f(across, up), float)
     # levels closer together near the lowest point, where the paths end
     low, span = np.nanmin(heights), np.nanmax(heights) - np.nanmin(heights)
     levels = low + (span or 1.0) * np.linspace(0.02, 1, LEVELS) ** 3
-    ax.contour(across, up, heights, levels, colors="0.8", linewidths=1)
+    lines: Any = {"colors": "0.8", "linewidths": 1, "linestyles": "solid"}
+    ax.contour(across, up, heights, levels, **lines)
     for k, (label, path) in enumerate(paths.items()):
-        color = COLORS[k % len(COLORS)]
+        color = LINE_COLORS[k % len(LINE_COLORS)]
         marker = MARKERS[k % len(MARKERS)]
-        ax.plot(path[:, 0], path[:, 1], "-", color=color, lw=2)
+        look: Any = {"ms": 5, "markevery": max(1, len(path) // 10), "lw": 2}
+        ax.plot(path[:, 0], path[:, 1], marker, ls="-", color=color, **look)
         last: Any = {"ms": 11, "mec": "white", "mew": 1, "zorder": 5}
         value = float(f(path[-1, 0], path[-1, 1]))
         text = f"{label}: {value:.2g}" if math.isfinite(value) else label
@@ -277,4 +278,5 @@ def draw_paths(
     ax.plot(*start, "o", ms=11, mfc="white", mec=BLACK, mew=2, zorder=6, label="start")
     ax.set(xlim=(left, right), ylim=(bottom, top), xlabel="a", ylabel="b")
     ax.tick_params(labelsize=TEXT_SIZE)
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    side: Any = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5), "frameon": False}
+    ax.legend(title="value at the end", **side)
