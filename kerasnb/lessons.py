@@ -324,7 +324,7 @@ def _short(x: Any) -> str:
         return f"{x:.4g}"
     if inspect.isfunction(x):
         return x.__name__
-    text = repr(x)
+    text = repr(x.item() if isinstance(x, np.generic) else x)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
