@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from .canvas import COLORS, STYLE
+from .canvas import LINE_COLORS, STYLE
 from .progress import write
 
 PACKAGE = pathlib.Path(__file__).parent
@@ -102,7 +102,8 @@ def axes(columns: int = 1, rows: int = 1, size: tuple[float, float] = (6.4, 4.8)
     """
     import matplotlib.pyplot as plt
 
-    cycle = plt.cycler(color=COLORS)
+    dashes = (["-", "--", "-.", ":"] * 2)[: len(LINE_COLORS)]  # not by colour alone
+    cycle = plt.cycler(color=LINE_COLORS[: len(dashes)]) + plt.cycler(linestyle=dashes)
     shape = (size[0] * columns, size[1] * rows)
     plt.rcParams.update({**STYLE, "axes.prop_cycle": cycle, "axes.grid": True})
     plt.rcParams.update({"grid.color": "0.9", "legend.frameon": False})
