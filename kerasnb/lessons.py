@@ -106,7 +106,7 @@ def axes(columns: int = 1, rows: int = 1, size: tuple[float, float] = (6.4, 4.8)
     cycle = plt.cycler(color=LINE_COLORS[: len(dashes)]) + plt.cycler(linestyle=dashes)
     shape = (size[0] * columns, size[1] * rows)
     plt.rcParams.update({**STYLE, "axes.prop_cycle": cycle, "axes.grid": True})
-    plt.rcParams.update({"grid.color": "0.9", "legend.frameon": False})
+    plt.rcParams.update({"grid.color": "0.9", "legend.edgecolor": "none"})
     plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
     drawn, grid = plt.subplots(rows, columns, figsize=shape, layout="constrained")
     return drawn, grid.ravel() if rows * columns > 1 else grid
