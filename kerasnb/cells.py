@@ -282,7 +282,7 @@ class StackedRNNCells(Composite, Cell):
             input_shape = cell.compute_output_shape(input_shape)
         return input_shape
 
-    def inner(self, input_shape):
+    def inner_shapes(self, input_shape):
         """Return the cells, and the shape that reaches each."""
         found = []
         for cell in self.cells:

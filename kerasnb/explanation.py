@@ -22,18 +22,12 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 REPEATS = 3  # passes to measure time
-WIDTHS = (24, 15, 9, 16, 8, 6, 11, 13)
-HEADS = (
-    "layer (type)",
-    "output",
-    "params",
-    "activations",
-    "gradient",
-    "dead",
-    "time in ms",
-    "MFLOP",
-)
+WIDTHS = (24, 15, 9, 16, 8, 6, 12, 12)
+HEADS = ("layer (type)", "output", "params", "activations", "gradient", "dead")
 UNITS = ("", "", "", "low .. high", "rms", "units", "fwd / bwd", "fwd / bwd")
+TIMES = {"ms": 1.0, "us": 1e3}  # of a millisecond
+SUMS = ("params", "forward_ms", "backward_ms", "flops", "backward_flops")
+WORK = {"GFLOP": 1e-9, "MFLOP": 1e-6, "kFLOP": 1e-3, "FLOP": 1.0}
 
 
 class Explanation:
@@ -84,15 +78,18 @@ class Explanation:
         if self.values:
             told = ", ".join(f"{k} {v:.4g}" for k, v in self.values.items())
             lines[0] += f": {told}"
+        time, work = _unit(TIMES, self.rows, "ms"), _unit(WORK, self.rows, "flops")
         rule = "-" * (sum(WIDTHS) + len(WIDTHS) - 1)
-        lines += [_line(HEADS), _line(UNITS), rule]
+        lines += [_line((*HEADS, f"time in {time}", work)), _line(UNITS), rule]
         for row in self.rows:
-            lines += [_line(_fields(row)), f"{_indent(row)}  {row['formula']}"]
-        fwd, bwd = self.total("forward_ms"), self.total("backward_ms")
-        work, back = self.total("flops") / 1e6, self.total("backward_flops") / 1e6
-        total = ("total", "", f"{self.total('params'):,}", "", "", "")
-        times = _pair(fwd, bwd if self.values else None)
-        lines += [rule, _line((*total, times, _pair(work, back or None)))]
+            lines += [_line(_fields(row, TIMES[time], WORK[work]))]
+            lines += [f"{_indent(row)}  {row['formula']}"]
+        total = {key: self.total(key) for key in SUMS}
+        if not self.values:
+            total.update(backward_ms=None, backward_flops=None)
+        costs = _costs(total, TIMES[time], WORK[work])
+        empty = ("",) * 3
+        lines += [rule, _line(("total", "", f"{total['params']:,}", *empty, *costs))]
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -113,9 +110,10 @@ class Explanation:
         rows = np.arange(len(names))
         _draw_ranges(axes[0], [row["activation"] for row in self.rows])
         _draw_rms(axes[1], [row["gradient"] for row in self.rows])
-        _draw_pairs(axes[2], self.rows, "forward_ms", "backward_ms", 1.0)
-        _draw_pairs(axes[3], self.rows, "flops", "backward_flops", 1e-6)
-        labels = ("value", "root mean square", "milliseconds", "MFLOP")
+        time, work = _unit(TIMES, self.rows, "ms"), _unit(WORK, self.rows, "flops")
+        _draw_pairs(axes[2], self.rows, "forward_ms", "backward_ms", TIMES[time])
+        _draw_pairs(axes[3], self.rows, "flops", "backward_flops", WORK[work])
+        labels = ("value", "root mean square", time, work)
         for panel, title, label in zip(axes, titles, labels):
             panel.set(title=title, xlabel=label, ylim=(len(names) - 0.5, -0.5))
             panel.set_yticks(rows, names)
@@ -214,13 +212,19 @@ def _indent(row: Row) -> str:
     return "  " * row["depth"]
 
 
-def _fields(row: Row) -> tuple[str, ...]:
+def _unit(units: dict[str, float], rows: list[Row], what: str) -> str:
+    """Return the largest unit in which the largest number is at least one."""
+    keys = [key for key in SUMS if key.endswith(what)]
+    largest = max((row[key] or 0 for row in rows for key in keys), default=0)
+    fits = [unit for unit, factor in units.items() if largest * factor >= 1]
+    return fits[0] if fits else list(units)[-1]
+
+
+def _fields(row: Row, time: float, work: float) -> tuple[str, ...]:
     a, g = row["activation"], row["gradient"]
     name = f"{_indent(row)}{row['name']}"
     kind = f"({row['kind']})"
     label = f"{name} {kind}" if len(name) + len(kind) < WIDTHS[0] else name
-    work = row["flops"] / 1e6
-    back = row["backward_flops"]
     return (
         label[: WIDTHS[0]],
         show_shape(row["output_shape"]),
@@ -228,20 +232,28 @@ def _fields(row: Row) -> tuple[str, ...]:
         f"{a['low']:.2g} .. {a['high']:.2g}",
         f"{g['rms']:.2g}" if g else "-",
         f"{row['dead']}/{row['units']}" if row["units"] else "-",
-        _pair(row["forward_ms"], row["backward_ms"]),
-        _pair(work, None if back is None else back / 1e6),
+        *_costs(row, time, work),
     )
 
 
-def _pair(first: float | None, second: float | None) -> str:
-    return " / ".join(map(_short, (first, second)))
+def _costs(row: Row, time: float, work: float) -> tuple[str, str]:
+    """Write times and operations, forward and backward."""
+    return (
+        _pair(row["forward_ms"], row["backward_ms"], time),
+        _pair(row["flops"], row["backward_flops"], work),
+    )
 
 
-def _short(value: float | None) -> str:
+def _pair(first: float | None, second: float | None, unit: float) -> str:
+    return " / ".join(_short(value, unit) for value in (first, second))
+
+
+def _short(value: float | None, unit: float) -> str:
     """Write a number in few characters."""
     if value is None:
         return "-"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
+    digits = 0 if value * unit >= 10 else 1 if value * unit >= 1 else 2
+    return f"{value * unit:,.{digits}f}"
 
 
 # ---------------------------------------------------------------- in a picture

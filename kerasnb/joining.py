@@ -128,7 +128,9 @@ class Merging(Parallel):
 
     def backward_flops(self, input_shape):
         """Return the sum over the branches, and as much for joining as forward."""
-        return super().backward_flops(input_shape) + self.joining(input_shape)
+        reached = self.inner_shapes(input_shape)
+        branches = sum(one.backward_flops(shape) for one, shape in reached)
+        return branches + self.joining(input_shape)
 
     def joining(self, input_shape):
         """Return one operation for each number and each array after the first."""

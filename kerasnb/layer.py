@@ -414,17 +414,19 @@ class Layer(Stateful):
         """Return what `forward` computes: its line in the docstring of the class."""
         return formula_of(self)
 
-    def inner(self, input_shape: Shapes) -> list[tuple[Layer, Shapes]]:
+    def inner_shapes(self, input_shape: Shapes) -> list[tuple[Layer, Shapes]]:
         """Return the layers inside that do its work, and what shapes reach them."""
         return []
 
     def multiply_adds(self, input_shape: Shapes) -> int:
         """Return how many products with weights `forward` adds up: none by default."""
-        return sum(one.multiply_adds(shape) for one, shape in self.inner(input_shape))
+        return sum(
+            one.multiply_adds(shape) for one, shape in self.inner_shapes(input_shape)
+        )
 
     def simple_operations(self, input_shape: Shapes) -> int:
         """Return how many other operations it does: so many a number that comes out."""
-        inner = self.inner(input_shape)
+        inner = self.inner_shapes(input_shape)
         if inner:
             return sum(one.simple_operations(shape) for one, shape in inner)
         is_linear = getattr(getattr(self, "activation", None), "is_linear", False)
@@ -454,7 +456,7 @@ class Layer(Stateful):
         The products come once for the gradients of the weights, unless these are
         frozen, and once for that of the input, unless nobody reads it.
         """
-        inner = self.inner(input_shape)
+        inner = self.inner_shapes(input_shape)
         if inner:
             return sum(one.backward_flops(shape) for one, shape in inner)
         learns = bool(self.trainable_weights) and not self.frozen

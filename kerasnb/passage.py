@@ -91,9 +91,7 @@ def flat(arrays: Any) -> np.ndarray:
     return np.concatenate([np.ravel(one) for one in several])
 
 
-def layers_in(
-    layers: Sequence[Layer], depth: int = 0
-) -> Iterator[tuple[Layer, int]]:
+def layers_in(layers: Sequence[Layer], depth: int = 0) -> Iterator[tuple[Layer, int]]:
     """Yield layers and how deep they lie; those of an inner model come after it."""
     for layer in layers:
         if type(layer).__name__ == "InputLayer":
@@ -225,6 +223,9 @@ def unchanged(model: Any) -> Iterator[Callable[[], None]]:
             if grad is not None and weight.grad is not None:
                 weight.grad[...] = grad
         for keeper, state in states:
+            for name, value in state.items():
+                if value is None:  # a state that was not there yet
+                    setattr(keeper, name, None)
             keeper.set_state(state)
         model._batch, model.mask = batch, mask
 

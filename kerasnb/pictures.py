@@ -210,7 +210,7 @@ def plot_mistakes(
     ]
     figure = plot_images(shown[wrong], titles=titles, columns=columns, ax=ax)
     if ax is None:
-        figure.suptitle("taken for, true; probabilities of both", fontsize=TEXT_SIZE)
+        figure.suptitle("prediction, not truth; both probabilities", fontsize=TEXT_SIZE)
     return figure
 
 

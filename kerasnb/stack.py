@@ -190,7 +190,7 @@ class Stack(Composite):
 
     # ---- operations ---------------------------------------------------------------
 
-    def inner(self, input_shape):
+    def inner_shapes(self, input_shape):
         """Return the layers, and the shape that reaches each."""
         found = []
         for layer in self._stack:
@@ -202,7 +202,7 @@ class Stack(Composite):
         """Return the sum over the layers that a gradient reaches."""
         return sum(
             layer.backward_flops(shape)
-            for layer, shape in self.inner(input_shape)
+            for layer, shape in self.inner_shapes(input_shape)
             if layer in self._learning
         )
 
@@ -418,7 +418,7 @@ class Parallel(Composite):
             so_far = total
         return total
 
-    def inner(self, input_shape):
+    def inner_shapes(self, input_shape):
         """Return the branches, and the shape that reaches each."""
         shapes = self._deal(input_shape) if self._paths else []
         return list(zip(self._paths, shapes))

@@ -38,7 +38,7 @@ class Costs:
     def __init__(self, model: Any, batch_size: int) -> None:
         self.model = model
         self.input_shape = each(lambda one: (batch_size, *one[1:]), model.input_shape)
-        reached = model.inner(self.input_shape)
+        reached = model.inner_shapes(self.input_shape)
         self.flops = [layer.flops(shape) for layer, shape in reached]
         self.bytes = [output_bytes(layer, shape) for layer, shape in reached]
         hidden = len(reached) - len(model.layers)  # an InputLayer costs nothing
@@ -81,7 +81,9 @@ class Costs:
 
 def output_bytes(layer: Layer, input_shape: Shapes) -> int:
     """Return the bytes of what a layer, and those inside, put out for an input."""
-    inner = sum(output_bytes(one, shape) for one, shape in layer.inner(input_shape))
+    inner = sum(
+        output_bytes(one, shape) for one, shape in layer.inner_shapes(input_shape)
+    )
     if layer.hands_on:
         return inner
     numbers = count_numbers(layer.compute_output_shape(input_shape))
@@ -135,9 +137,7 @@ def summary_lines(
     yield "_" * width
 
 
-def _ends(
-    width: int, positions: Sequence[float] | None, count: int
-) -> Sequence[int]:
+def _ends(width: int, positions: Sequence[float] | None, count: int) -> Sequence[int]:
     """Return where the columns end."""
     if positions is None:
         extra = count - 3

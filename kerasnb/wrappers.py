@@ -155,7 +155,7 @@ class TimeDistributed(Wrapper):
         dx = self._path.backward(_folded(dy))
         return dx.reshape(self.x_shape) if self.needs_dx else None
 
-    def inner(self, input_shape):
+    def inner_shapes(self, input_shape):
         """Return the layer, for the large batch of all steps of all samples."""
         N, T, *step = input_shape
         return [(self._path, ((N or 1) * (T or 1), *step))]
@@ -273,7 +273,7 @@ class Bidirectional(Wrapper):
             return [shape, shape]
         return (*shape[:-1], 2 * shape[-1]) if self.merge_mode == "concat" else shape
 
-    def inner(self, input_shape):
+    def inner_shapes(self, input_shape):
         """Return both layers."""
         return [(path, input_shape) for path in self._paths]
 
