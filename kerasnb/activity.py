@@ -177,6 +177,8 @@ def plot_gradients(
         raise ValueError(f"{what}: expected targets y; a gradient needs a loss.")
     passage = pass_batch(what, model, x, y, sample_weight)
     gradients = {name.split(":")[0]: g for name, g in passage.gradients.items()}
+    if not gradients:
+        raise ValueError(f"{what}: {model.name} has no weight that learns.")
     if kind == "flow":
         flows = {step.layer.name: step.slopes() for step in passage.steps}
         parts = {
@@ -188,8 +190,6 @@ def plot_gradients(
         for panel, (title, arrays) in zip(axes, parts.items()):
             _draw_flow(panel, title, arrays)
         return figure
-    if not gradients:
-        raise ValueError(f"{what}: {model.name} has no weight that learns.")
     figure, axes = panels(what, list(gradients), ax, SIZE)
     edges = _edges(list(gradients.values()), bins)
     for panel, (name, g) in zip(axes, gradients.items()):

@@ -86,8 +86,10 @@ class Movie:
         Raises
         ------
         ValueError
-            If the ending is another, or there are no frames.
+            If the ending is another, fps is not positive, or there are no frames.
         """
+        if not fps > 0:
+            raise ValueError(f"Movie.save: expected fps above 0, got {fps!r}.")
         path = os.fspath(path)
         _, ending = os.path.splitext(path.lower())
         if ending not in (".gif", ".html"):

@@ -214,7 +214,7 @@ def _indent(row: Row) -> str:
 
 def _unit(units: dict[str, float], rows: list[Row], what: str) -> str:
     """Return the largest unit in which the largest number is at least one."""
-    keys = [key for key in SUMS if key.endswith(what)]
+    keys = [key for key in SUMS if key.split("_")[-1] == what]
     largest = max((row[key] or 0 for row in rows for key in keys), default=0)
     fits = [unit for unit, factor in units.items() if largest * factor >= 1]
     return fits[0] if fits else list(units)[-1]

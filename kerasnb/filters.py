@@ -62,6 +62,8 @@ def plot_weights(
     ValueError
         If there are no weights yet, or they do not fit `image_shape`.
     """
+    from matplotlib.ticker import MaxNLocator
+
     named = _named_weights(weights)
     name, W = named[0]
     if image_shape is not None:
@@ -79,6 +81,8 @@ def plot_weights(
         matrix = W.reshape(-1, W.shape[-1])
         drawn = _draw_signed(panel, matrix, aspect="auto")
         panel.set(title=f"{name} {W.shape}".strip(), xlabel="unit", ylabel="input")
+        for axis in (panel.xaxis, panel.yaxis):
+            axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         panel.tick_params(labelsize=TEXT_SIZE)
         figure.colorbar(drawn, ax=panel).ax.tick_params(labelsize=TEXT_SIZE)
     return figure
@@ -240,7 +244,7 @@ def chosen_layer(what: str, model: Any, which: Any, fits: Any) -> Any:
         if fits(layer):
             return layer
     raise ValueError(
-        f"{what}: {model.name} has no such layer by itself, pick one of: "
+        f"{what}: {model.name} has no convolution. It has: "
         f"{', '.join(layer.name for layer in layers)}."
     )
 
@@ -321,8 +325,13 @@ def plot_feature_maps(
     image = x[0].reshape(x.shape[1:]) if x.ndim == 4 else x[0]
     if image.ndim == 3 and image.shape[-1] not in (1, 3, 4):
         image = np.moveaxis(image, 0, -1)
-    image = image[..., 0] if image.ndim == 3 and image.shape[-1] == 1 else image
-    places[0].imshow(image / (image.max() or 1), cmap="gray_r")
+    if image.ndim == 3 and image.shape[-1] == 1:
+        image = image[..., 0]
+    brightest = float(image.max()) or 1.0
+    if image.ndim == 3:
+        image, brightest = np.clip(image / max(brightest, 1.0), 0, 1), 1.0
+    darkest = min(0.0, float(image.min()))
+    places[0].imshow(image, cmap="gray_r", vmin=darkest, vmax=brightest)
     places[0].set_title("input", color=VERMILLION, fontsize=TEXT_SIZE, pad=3)
     low, high = min(0.0, float(maps.min())), float(maps.max())
     for k, (cell, one) in enumerate(zip(places[1:], maps)):

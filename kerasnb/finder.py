@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+PIECES = 6  # how much shorter than the sweep a piece is whose slope is measured
+
 
 class LearningRates:
     """
@@ -37,7 +39,7 @@ class LearningRates:
     smoothed : array
         A running mean of the losses.
     suggestion : float
-        The rate at which the smoothed loss falls fastest.
+        The rate around which the loss falls fastest.
     """
 
     def __init__(self, lrs: np.ndarray, losses: np.ndarray, smoothing: float) -> None:
@@ -46,10 +48,21 @@ class LearningRates:
         self.suggestion = self._steepest()
 
     def _steepest(self) -> float:
-        """Return the rate of the steepest descent, before the lowest loss."""
+        """
+        Return the middle of the steepest piece before the lowest loss.
+
+        The slope of a piece is that of the line through its losses by least squares,
+        against the logarithm of the rate: single batches differ too much from each
+        other for differences between neighbours.
+        """
         stop = max(int(np.argmin(self.smoothed)) + 1, 3)
-        slopes = np.gradient(self.smoothed[:stop], np.log(self.lrs[:stop]))
-        return float(self.lrs[int(np.argmin(slopes))])
+        length = min(max(len(self.lrs) // PIECES, 3), stop)
+        x = np.log(self.lrs)
+        slopes = [
+            np.polyfit(x[k : k + length], self.losses[k : k + length], 1)[0]
+            for k in range(stop - length + 1)
+        ]
+        return float(self.lrs[int(np.argmin(slopes)) + length // 2])
 
     @styled
     def plot(self, ax: Axes | None = None) -> Figure:

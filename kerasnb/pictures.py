@@ -15,6 +15,7 @@ import numpy as np
 
 from .canvas import BLACK, BLUE, TEXT_SIZE, VERMILLION, cells, panels, styled
 from .labels import class_name, class_numbers
+from .utils import positive_integer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -181,10 +182,12 @@ def plot_mistakes(
     TypeError
         If the model has no `predict`.
     ValueError
-        If the lengths differ, or `predict` returns no probabilities of classes.
+        If the lengths differ, `predict` returns no probabilities of classes, or y holds
+        a class that it does not know.
     """
+    positive_integer(count, "plot_mistakes: count")
     wrong, p, t = worst_mistakes(model, x, y)
-    wrong = wrong[: max(int(count), 1)]
+    wrong = wrong[:count]
     k = p.argmax(1)
 
     def name(k: int) -> str:

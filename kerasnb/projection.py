@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .canvas import BLUE, COLORS, MARKERS, TEXT_SIZE, panels, styled
+from .labels import class_name
 from .layer import Layer
 
 if TYPE_CHECKING:
@@ -160,10 +161,11 @@ def _draw_classes(
             f"{len(classes)}. Write words beside the points with names=..."
         )
     for k, label in enumerate(classes):
-        named = class_names is not None and np.issubdtype(numbers.dtype, np.number)
-        text = class_names[int(label)] if named and class_names else label
+        text = str(label)
+        if np.issubdtype(numbers.dtype, np.number):
+            text = class_name("plot_embedding", int(label), class_names)
         look: Any = {"color": COLORS[k % len(COLORS)], "mec": "0.25", "mew": 0.5}
         shape = MARKERS[(k + k // len(COLORS)) % len(MARKERS)]
         part = points[numbers == label]
-        ax.plot(part[:, 0], part[:, 1], shape, ms=8, label=str(text), **look)
+        ax.plot(part[:, 0], part[:, 1], shape, ms=8, label=text, **look)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)

@@ -59,6 +59,7 @@ RULES: dict[str, Callable[[], Optimizer]] = {
     "Adadelta": lambda: optimizers_module.Adadelta(lr=50.0),
     "Adam": lambda: optimizers_module.Adam(lr=0.5),
     "Adamax": lambda: optimizers_module.Adamax(lr=0.5),
+    "Nadam": lambda: optimizers_module.Nadam(lr=0.5),
 }
 
 
@@ -108,7 +109,10 @@ def _walk(rule: Optimizer, slope: Function, start: np.ndarray, steps: int) -> An
     points = [p.copy()]
     with np.errstate(all="ignore"):
         for _ in range(steps):
-            g = np.array(slope(float(p[0]), float(p[1])), float).reshape(2)
+            try:
+                g = np.array(slope(p[0], p[1]), float).reshape(2)
+            except OverflowError:  # of Python's own numbers
+                break
             rule.update(p, g)
             if not np.isfinite(p).all():
                 break
@@ -267,9 +271,11 @@ def draw_paths(
     ax.contour(across, up, heights, levels, **lines)
     for k, (label, path) in enumerate(paths.items()):
         color = LINE_COLORS[k % len(LINE_COLORS)]
-        marker = MARKERS[k % len(MARKERS)]
+        again = k // len(LINE_COLORS)  # the same colours with other marks
+        marker = MARKERS[(k + again) % len(MARKERS)]
         look: Any = {"ms": 5, "markevery": max(1, len(path) // 10), "lw": 2}
-        ax.plot(path[:, 0], path[:, 1], marker, ls="-", color=color, **look)
+        dashes = "--" if again else "-"
+        ax.plot(path[:, 0], path[:, 1], marker, ls=dashes, color=color, **look)
         last: Any = {"ms": 11, "mec": "white", "mew": 1, "zorder": 5}
         value = float(f(path[-1, 0], path[-1, 1]))
         text = f"{label}: {value:.2g}" if math.isfinite(value) else label

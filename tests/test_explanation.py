@@ -138,6 +138,18 @@ def test_operations_are_told_in_a_unit_that_fits(units, words, numbers):
     assert numbers in lines[4]
 
 
+def test_times_are_told_in_a_unit_that_fits(model):
+    """Milliseconds, or microseconds for small layers."""
+    told = model.explain(X)
+    for row, time in zip(told, (0.5, 0.25, 0.125)):
+        row["forward_ms"] = time
+    lines = str(told).split("\n")
+    assert "time in us" in lines[1] and " 500 / - " in lines[4]
+    told[0]["forward_ms"] = 2.0
+    lines = str(told).split("\n")
+    assert "time in ms" in lines[1] and " 2.0 / - " in lines[4]
+
+
 def test_inner_models_are_indented_and_counted_once():
     """The rows of an inner model lie below it; totals are over the outermost."""
     inner = Sequential([Dense(3, input_shape=(2,), name="a")], name="inner")
