@@ -325,7 +325,7 @@ def _short(x: Any) -> str:
         return f"{x:.4g}"
     if inspect.isfunction(x):
         return x.__name__
-    text = repr(x.item() if isinstance(x, np.generic) else x)
+    text = " ".join(repr(x.item() if isinstance(x, np.generic) else x).split())
     return text if len(text) <= 60 else text[:57] + "..."
 
 
