@@ -117,7 +117,7 @@ assert np.allclose(layer(batch, training=True), normalise(batch, 1, 0), atol=1e-
 
 # %%
 def he_limit(I):
-    """1. Drawn evenly from -u to u, numbers have the variance u^2/3. Which u for 2/I?"""
+    """1. Numbers drawn evenly from -u to u have variance u^2/3. Which u for 2/I?"""
     ...
 
 
