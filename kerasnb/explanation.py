@@ -84,7 +84,7 @@ class Explanation:
         for row in self.rows:
             lines += [_line(_fields(row, TIMES[time], WORK[work]))]
             lines += [f"{_indent(row)}  {row['formula']}"]
-        total = {key: self.total(key) for key in SUMS}
+        total: Row = {key: self.total(key) for key in SUMS}
         if not self.values:
             total.update(backward_ms=None, backward_flops=None)
         costs = _costs(total, TIMES[time], WORK[work])
