@@ -209,9 +209,9 @@ class Exercise:
         """Return what is wrong with a value, or None."""
         if self.law:
             verdict = self.law(value, *inputs)
-            if verdict is None or verdict is True:
-                return None
-            return verdict or f"{call} gives {_short(value)}, which is not it."
+            if verdict is None or isinstance(verdict, str):
+                return verdict
+            return None if verdict else f"{call} gives {_short(value)}, which is not right."
         known = self.expected
         wanted = known(*map(_copy, inputs)) if callable(known) else known
         return _difference(value, wanted, self.tolerance, call)

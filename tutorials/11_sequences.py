@@ -69,8 +69,8 @@ assert np.allclose(layer(x[:9]), lstm(x[:9], *layer.get_weights()), atol=1e-5)
 # ## Masks, and weights of steps
 # The zeros at the end are no data. `Masking` marks steps that hold nothing but zeros;
 # the LSTM leaves its memory alone there, and the loss does not count them. With
-# `sample_weight_mode="temporal"` each step has a weight in the loss. We train twice: all
-# steps count, or only the last step of each sequence.
+# `sample_weight_mode="temporal"` each step has a weight in the loss. We train twice:
+# all steps count, or only the last step of each sequence.
 #
 # Question: the second network is never told a sum on the way. What will it say in the
 # middle of a sequence? And what will both say after 30 steps, if they learned from 12?
