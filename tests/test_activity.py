@@ -10,13 +10,6 @@ from kerasnb.layers import Dense, Dropout, Flatten
 from kerasnb.passage import pass_batch
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    """pyplot keeps every figure until it is closed."""
-    yield
-    plt.close("all")
-
-
 @pytest.fixture
 def model():
     """A layer with relu, one that passes on, and one on top."""

@@ -1,6 +1,5 @@
 """explain: one batch told layer by layer, in numbers, in words, in a picture."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import zoo
@@ -8,13 +7,6 @@ import zoo
 from kerasnb import Sequential, layers
 from kerasnb.explanation import dead_units, spread
 from kerasnb.layers import Conv2D, Dense, Dropout, Flatten
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    """pyplot keeps every figure until it is closed."""
-    yield
-    plt.close("all")
 
 
 @pytest.fixture

@@ -9,13 +9,6 @@ from kerasnb import Sequential, plotting
 from kerasnb.layers import Conv1D, Conv2D, Dense, DepthwiseConv2D, Flatten, MaxPooling2D
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    """pyplot keeps every figure until it is closed."""
-    yield
-    plt.close("all")
-
-
 @pytest.fixture
 def model():
     """Two convolutions, a pooling and a Dense layer."""

@@ -1,6 +1,5 @@
 """The sweep over learning rates: what it finds, and that it leaves no trace."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -8,13 +7,6 @@ from kerasnb import Sequential, plotting, random
 from kerasnb.finder import LearningRates, find_learning_rate, smooth
 from kerasnb.layers import BatchNormalization, Dense, Dropout
 from kerasnb.optimizers import SGD
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    """pyplot keeps every figure until it is closed."""
-    yield
-    plt.close("all")
 
 
 def regression():

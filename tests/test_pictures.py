@@ -12,14 +12,6 @@ from matplotlib.figure import Figure
 from kerasnb import plotting
 from kerasnb.pictures import worst_mistakes
 
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    """pyplot keeps every figure until it is closed."""
-    yield
-    plt.close("all")
-
-
 P = np.array([[0.9, 0.1, 0], [0.2, 0.5, 0.3], [0.1, 0.2, 0.7], [0.3, 0.3, 0.4]])
 T = np.array([1, 0, 2, 0])  # right only in row 2
 

@@ -1,6 +1,5 @@
 """Principal components, by their laws, and the picture of an embedding."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,14 +8,6 @@ from hypothesis import strategies as st
 from kerasnb import Sequential, plotting
 from kerasnb.layers import Dense, Embedding, Flatten
 from kerasnb.projection import principal_components
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    """pyplot keeps every figure until it is closed."""
-    yield
-    plt.close("all")
-
 
 # ---- laws -------------------------------------------------------------------------
 

@@ -9,13 +9,6 @@ from kerasnb.optimizers import SGD, Adam
 from kerasnb.valley import FUNCTIONS, RULES, STARTS, optimizer_paths
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    """pyplot keeps every figure until it is closed."""
-    yield
-    plt.close("all")
-
-
 def bowl(a, b):
     """The simplest valley: gradient descent shrinks it by 1 - 2 lr a step."""
     return a**2 + b**2
