@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_IMAGES = 400
+LONG_TITLE = 13  # letters above an image before a line is broken
 
 
 @styled
@@ -155,8 +156,9 @@ def plot_mistakes(
     """
     Draw the worst mistakes of a classifier: where it was surest, and wrong.
 
-    Above each image stand the class it predicted, the true one, and the probabilities
-    it gave to both. Samples that are no images become a row with two bars.
+    Above each image stand the class it predicted, the true one, and p, the
+    probabilities it gave to both. Samples that are no images become a row with two
+    bars.
 
     Parameters
     ----------
@@ -207,13 +209,14 @@ def plot_mistakes(
     if not _is_image(shown):
         lines = [f"{i}: {name(k[i])}, not {name(t[i])}" for i in wrong]
         return _draw_bars(ax, lines, p[wrong, k[wrong]], p[wrong, t[wrong]], len(p))
-    titles = [
-        f"{name(k[i])}, not {name(t[i])}\n{p[i, k[i]]:.2f}, {p[i, t[i]]:.2f}"
-        for i in wrong
-    ]
+    lines = [f"{name(k[i])}, not {name(t[i])}" for i in wrong]
+    if max(map(len, lines)) > LONG_TITLE:
+        lines = [line.replace(", not", ",\nnot") for line in lines]
+    sure = [f"p {p[i, k[i]]:.2f}, {p[i, t[i]]:.2f}" for i in wrong]
+    titles = [f"{line}\n{numbers}" for line, numbers in zip(lines, sure)]
     figure = plot_images(shown[wrong], titles=titles, columns=columns, ax=ax)
     if ax is None:
-        figure.suptitle("prediction, not truth; both probabilities", fontsize=TEXT_SIZE)
+        figure.suptitle("the surest mistakes", fontsize=TEXT_SIZE)
     return figure
 
 

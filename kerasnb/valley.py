@@ -245,11 +245,11 @@ def animate_optimizer_paths(
 
 
 def _limits(paths: Paths) -> tuple[float, float, float, float]:
-    """Return what holds the start and the middle nine tenths of all points."""
+    """Return what holds the start and all but the outermost hundredth of the points."""
     points = np.concatenate(list(paths.values()))
     starts = next(iter(paths.values()))[0]
-    low = np.minimum(np.quantile(points, 0.02, axis=0), starts)
-    high = np.maximum(np.quantile(points, 0.98, axis=0), starts)
+    low = np.minimum(np.quantile(points, 0.005, axis=0), starts)
+    high = np.maximum(np.quantile(points, 0.995, axis=0), starts)
     room = np.maximum(0.15 * (high - low), 1e-3 * np.maximum(1.0, np.abs(high)))
     room = np.maximum(room, 0.15 * (high - low).max())
     low, high = low - room, high + room
@@ -278,7 +278,7 @@ def draw_paths(
         ax.plot(path[:, 0], path[:, 1], marker, ls=dashes, color=color, **look)
         last: Any = {"ms": 11, "mec": "white", "mew": 1, "zorder": 5}
         value = float(f(path[-1, 0], path[-1, 1]))
-        text = f"{label}: {value:.2g}" if math.isfinite(value) else label
+        text = f"{label}: {value:.3g}" if math.isfinite(value) else label
         ax.plot(*path[-1], marker, color=color, label=text, clip_on=True, **last)
     start = next(iter(paths.values()))[0]
     ax.plot(*start, "o", ms=11, mfc="white", mec=BLACK, mew=2, zorder=6, label="start")

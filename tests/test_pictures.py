@@ -59,18 +59,26 @@ def test_images_are_drawn_with_both_classes():
     figure = plotting.plot_mistakes(says(P), IMAGES, T, class_names=["a", "b", "c"])
     titles = [ax.get_title() for ax in figure.axes]
     assert titles == [
-        "a, not b\n0.90, 0.10",
-        "b, not a\n0.50, 0.20",
-        "c, not a\n0.40, 0.30",
+        "a, not b\np 0.90, 0.10",
+        "b, not a\np 0.50, 0.20",
+        "c, not a\np 0.40, 0.30",
     ]
     for ax, row in zip(figure.axes, (0, 1, 3)):
         np.testing.assert_array_equal(ax.images[0].get_array(), IMAGES[row])
 
 
+def test_long_names_take_two_lines():
+    """Otherwise they would reach over the next image."""
+    names = ["automobile", "truck", "aeroplane"]
+    figure = plotting.plot_mistakes(says(P), IMAGES, T, class_names=names)
+    first = figure.axes[0].get_title()
+    assert first == "automobile,\nnot truck\np 0.90, 0.10"
+
+
 def test_only_the_worst_are_shown():
     """As many as asked for."""
     figure = plotting.plot_mistakes(says(P), IMAGES, T, count=1)
-    assert [ax.get_title() for ax in figure.axes] == ["0, not 1\n0.90, 0.10"]
+    assert [ax.get_title() for ax in figure.axes] == ["0, not 1\np 0.90, 0.10"]
 
 
 def test_rows_of_numbers_become_bars():

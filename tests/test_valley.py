@@ -86,7 +86,7 @@ def test_the_picture_shows_every_path():
     for line, end, (label, path) in zip(lines, ends, paths.items()):
         np.testing.assert_array_equal(np.transpose(line.get_data()), path)
         np.testing.assert_array_equal(np.ravel(end.get_data()), path[-1])
-        assert end.get_label() == f"{label}: {bowl(*path[-1]):.2g}"
+        assert end.get_label() == f"{label}: {bowl(*path[-1]):.3g}"
     assert tuple(np.ravel(ax.lines[-1].get_data())) == (2, 1)
     assert ax.lines[-1].get_label() == "start"
     left, right = ax.get_xlim()
