@@ -13,10 +13,12 @@ says in one sentence what is wrong. A blank never stops a lesson. Read next:
 
 from __future__ import annotations
 
+import base64
 import inspect
 import os
 import pathlib
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -127,7 +129,7 @@ def figure(picture: Any, name: str) -> None:
     """
     moves = hasattr(picture, "frames")
     if "ipykernel" in sys.modules:
-        _display(picture, moves)
+        _display(picture, name, moves)
     else:
         folder = _figure_folder()
         folder.mkdir(parents=True, exist_ok=True)
@@ -145,23 +147,19 @@ def _figure_folder() -> pathlib.Path:
     if chosen:
         return pathlib.Path(chosen)
     script = getattr(sys.modules["__main__"], "__file__", None)
-    return (pathlib.Path(script).resolve().parent if script else pathlib.Path()) / (
-        "output"
-    )
+    return pathlib.Path(script or "lesson").resolve().parent / "output"
 
 
-def _display(picture: Any, moves: bool) -> None:
-    from IPython.display import Image, display
+def _display(picture: Any, name: str, moves: bool) -> None:
+    """Show a picture below the cell, as HTML: every notebook can show a GIF so."""
+    from IPython.display import HTML, display
 
-    if moves:
-        import tempfile
-
-        with tempfile.TemporaryDirectory() as folder:
-            path = pathlib.Path(folder) / "movie.gif"
-            picture.save(path)
-            display(Image(data=path.read_bytes(), format="gif"))
-    else:
-        display(picture)
+    kind = "gif" if moves else "png"
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / f"{name}.{kind}"
+        picture.save(path) if moves else picture.savefig(path)
+        data = base64.b64encode(path.read_bytes()).decode()
+    display(HTML(f'<img alt="{name}" src="data:image/{kind};base64,{data}">'))
 
 
 # ---------------------------------------------------------------- exercises
@@ -211,7 +209,11 @@ class Exercise:
             verdict = self.law(value, *inputs)
             if verdict is None or isinstance(verdict, str):
                 return verdict
-            return None if verdict else f"{call} gives {_short(value)}, which is not right."
+            return (
+                None
+                if verdict
+                else f"{call} gives {_short(value)}, which is not right."
+            )
         known = self.expected
         wanted = known(*map(_copy, inputs)) if callable(known) else known
         return _difference(value, wanted, self.tolerance, call)
