@@ -99,6 +99,7 @@ assert np.allclose((W[0, 0], bias[0]), (w, b), atol=1e-4)
 
 # %% [markdown]
 # ## Exercises
+# Replace `...`, run again, and `check` answers. Solutions: `tutorials/solutions`.
 # 1. The line through the origin has only a slope, p = w x. Return dL/dw.
 
 
