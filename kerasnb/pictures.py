@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .canvas import BLACK, BLUE, TEXT_SIZE, VERMILLION, cells, panels, styled
+from .canvas import (
+    BLACK,
+    BLUE,
+    SMALL_SIZE,
+    TEXT_SIZE,
+    VERMILLION,
+    cells,
+    panels,
+    styled,
+)
 from .labels import class_name, class_numbers
 from .utils import positive_integer
 
@@ -22,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_IMAGES = 400
-LONG_TITLE = 13  # letters above an image before a line is broken
+LONG_TITLE = 13  # letters that are too many above an image
 
 
 @styled
@@ -62,6 +71,8 @@ def plot_images(
     images = _images(np.asarray(x))
     lines, colors = _image_titles(len(images), labels, predictions, titles, class_names)
     height = 1 + max(line.count("\n") for line in lines)
+    longest = max(len(part) for line in lines for part in line.split("\n"))
+    size = SMALL_SIZE if longest >= LONG_TITLE else TEXT_SIZE
     figure, places = cells("plot_images", len(images), columns, ax, height)
     finite = images[np.isfinite(images)]
     low, high = (finite.min(), finite.max()) if finite.size else (0, 1)
@@ -70,7 +81,7 @@ def plot_images(
             cell.imshow(image[..., 0], cmap="gray_r", vmin=low, vmax=high)
         else:
             cell.imshow(np.clip(image / (1 if high <= 1 else 255), 0, 1))
-        cell.set_title(line, color=color, fontsize=TEXT_SIZE, pad=3)
+        cell.set_title(line, color=color, fontsize=size, pad=3)
     return figure
 
 
