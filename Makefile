@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 SETUP = setup.cfg pyproject.toml
+PAGES = tutorials/output
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-sums demo-text test test-step lint bench tutorials clean
@@ -44,10 +45,15 @@ lint: .venv/lint.stamp  ## check style, docstrings and types
 bench: .venv/bench.stamp  ## time kerasnb against Keras 3 and PyTorch (installs them)
 	$(BIN)/python tests/bench/bench.py
 
-tutorials: .venv/kerasnb.stamp  ## run every tutorial
-	for script in tutorials/[0-9]*.py; do \
-	    MPLBACKEND=Agg $(BIN)/python $$script || exit 1; done
+tutorials: .venv/notebook.stamp  ## run every lesson, write notebooks and pages with figures
+	for script in tutorials/0[1-9]_*.py tutorials/[1-9][0-9]_*.py; do \
+	    test -f $$script || continue; \
+	    page=$(PAGES)/$$(basename $$script .py); echo "$$script -> $$page.html"; \
+	    MPLBACKEND=Agg $(BIN)/python $$script && \
+	    $(BIN)/jupytext --quiet --to ipynb --output $$page.ipynb $$script && \
+	    $(BIN)/jupyter nbconvert --log-level WARN --execute --to html $$page.ipynb \
+	    || exit 1; done
 
 clean:  ## remove everything that was made here
-	rm -rf .venv build demo *.egg-info .pytest_cache .mypy_cache .hypothesis
+	rm -rf .venv build demo $(PAGES) *.egg-info .pytest_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
 ORANGE, SKY, PURPLE, YELLOW, BLACK = "#E69F00", "#56B4E9", "#CC79A7", "#F0E442", "#000"
 COLORS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, YELLOW, BLACK)
+LINE_COLORS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK, "#777777")
 MARKERS = "osD^vPX*"
+SMALL_SIZE = 12
 TEXT_SIZE = 14
 STYLE: Any = {
     "font.size": TEXT_SIZE,
@@ -87,9 +89,13 @@ def panels(
 
 
 def cells(
-    what: str, count: int, columns: int | None, ax: Any
+    what: str, count: int, columns: int | None, ax: Any, lines: int = 1
 ) -> tuple[Figure, list[Axes]]:
-    """Return axes without ticks for a grid of images, inside `ax` if there is one."""
+    """
+    Return axes without ticks for a grid of images, inside `ax` if there is one.
+
+    There is room for so many lines of text above each image.
+    """
     if columns is None:
         columns = math.ceil(math.sqrt(count))
     if columns < 1:
@@ -100,7 +106,8 @@ def cells(
         import matplotlib.pyplot as plt
 
         side = min(1.5, 16 / columns)
-        size = (max(side * columns, 3.0), max(1.25 * side * rows, 2.0))
+        height = side + 0.3 * lines
+        size = (max(side * columns, 3.0), max(height * rows, 2.0))
         figure = plt.figure(figsize=size, layout="tight")
         cells = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
     elif len(given := np.ravel(ax)) == count:
@@ -111,7 +118,7 @@ def cells(
         w, h = 1 / columns, 1 / rows
         places = [divmod(k, columns) for k in range(count)]
         cells = [
-            host.inset_axes((c * w, 1 - (r + 1) * h, 0.92 * w, 0.78 * h))
+            host.inset_axes((c * w, 1 - (r + 1) * h, 0.92 * w, (1 - 0.22 * lines) * h))
             for r, c in places
         ]
     else:

@@ -87,6 +87,15 @@ class Cell(Layer):
         """Return the shape of the output of one step."""
         return (input_shape[0], self.output_size)
 
+    def multiply_adds(self, input_shape):
+        """Return the sizes of the matrices of weights, for each sample."""
+        sizes = (w.value.size for w in self.weights if w.value.ndim > 1)
+        return (input_shape[0] or 1) * sum(sizes)
+
+    def recurrent_multiply_adds(self, input_shape: Shape) -> int:
+        """Return how many of them are with the states: all, as far as it is known."""
+        return self.multiply_adds(input_shape)
+
     # ---- one step -----------------------------------------------------------------
 
     def start(self, batch: int, training: bool) -> None:
@@ -272,6 +281,25 @@ class StackedRNNCells(Composite, Cell):
         for cell in self.cells:
             input_shape = cell.compute_output_shape(input_shape)
         return input_shape
+
+    def inner_shapes(self, input_shape):
+        """Return the cells, and the shape that reaches each."""
+        found = []
+        for cell in self.cells:
+            found.append((cell, input_shape))
+            input_shape = cell.compute_output_shape(input_shape)
+        return found
+
+    def multiply_adds(self, input_shape):
+        """Return the sum over the cells."""
+        return Layer.multiply_adds(self, input_shape)
+
+    def recurrent_multiply_adds(self, input_shape):
+        """Return all but those of the first cell with x: the rest comes of states."""
+        first = self.cells[0]
+        with_x = first.multiply_adds(input_shape)
+        with_x -= first.recurrent_multiply_adds(input_shape)
+        return self.multiply_adds(input_shape) - with_x
 
     def start(self, batch, training):
         """Let all cells draw what stays the same over the steps."""

@@ -9,11 +9,13 @@ Read next: `kernels/plain/convolution.py` for the loops, `separable.py` and
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from . import activations, constraints, initializers, regularizers
 from .device import ops
-from .layer import Weight
+from .layer import Weight, count_numbers
 from .spatial import Spatial
 from .utils import positive_integer
 
@@ -117,6 +119,11 @@ class Windowed(Spatial):
     def slide_back(self, dx: np.ndarray | None, dz: np.ndarray) -> None:
         """Fill the gradients of the weights, and dx if it is wanted."""
         raise NotImplementedError
+
+    def multiply_adds(self, input_shape):
+        """Return what a window holds for each number that comes out."""
+        numbers = count_numbers(self.compute_output_shape(input_shape))
+        return numbers * math.prod(self.kernel_size) * self.known_channels(input_shape)
 
     def geometry(self, x: np.ndarray) -> tuple[tuple[int, ...], ...]:
         """Return stride, dilation and padding before, three numbers each."""

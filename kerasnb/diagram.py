@@ -50,14 +50,19 @@ class Plan:
     Parameters
     ----------
     layers : list of Layer
-    show_shapes, show_layer_names : bool
+    show_shapes, show_layer_names, show_params : bool
         What the boxes say.
     """
 
     def __init__(
-        self, layers: list[Layer], show_shapes: bool, show_layer_names: bool
+        self,
+        layers: list[Layer],
+        show_shapes: bool,
+        show_layer_names: bool,
+        show_params: bool = False,
     ) -> None:
         self.show_shapes, self.show_layer_names = show_shapes, show_layer_names
+        self.show_params = show_params
         self.boxes: list[Box] = []
         self.arrows: list[tuple[Box, Box]] = []
         self.place(layers, [], 0, 0, width_of(layers))
@@ -109,6 +114,8 @@ class Plan:
                 enters = [branch[-1].output_shape for branch in branches_of(layer)]
             lines.append(f"in   {show_shape(enters)}")
             lines.append(f"out  {show_shape(layer.output_shape)}")
+        if self.show_params:
+            lines.append(f"{layer.count_params():,} parameters")
         return lines
 
 
@@ -138,6 +145,7 @@ def plot_model(
     show_shapes: bool = False,
     show_layer_names: bool = True,
     rankdir: str = "TB",
+    show_params: bool = False,
 ) -> Figure:
     """
     Draw the layers of a model as boxes, and write the picture to a file.
@@ -153,6 +161,8 @@ def plot_model(
         Whether they say the name of the layer beside its class.
     rankdir : str
         'TB', from top to bottom, or 'LR', from left to right.
+    show_params : bool
+        Whether they say how many parameters the layer has.
 
     Returns
     -------
@@ -174,12 +184,15 @@ def plot_model(
     lookup(rankdir, DIRECTIONS, "rankdir of plot_model:")
     if not model.sublayers:
         raise ValueError(f"plot_model: {model.name} has no layers to draw.")
-    if show_shapes and not model.built:
-        raise ValueError(
-            f"plot_model: {model.name} has no shapes to show before it is built. Give "
-            "the first layer input_shape=(...), or leave show_shapes out."
-        )
-    plan = Plan(model.sublayers, show_shapes, show_layer_names)
+    shown = {"show_shapes": show_shapes, "show_params": show_params}
+    for name, wanted in shown.items():
+        if wanted and not model.built:
+            what = name.removeprefix("show_")
+            raise ValueError(
+                f"plot_model: {model.name} has no {what} to show before it is built. "
+                f"Give the first layer input_shape=(...), or leave {name} out."
+            )
+    plan = Plan(model.sublayers, show_shapes, show_layer_names, show_params)
     figure = Figure(facecolor="white")
     _draw(plan, figure, rankdir == "TB")
     if to_file is not None:

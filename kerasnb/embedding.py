@@ -12,7 +12,7 @@ import numpy as np
 
 from . import constraints, device, initializers, regularizers
 from .device import ops
-from .layer import Layer, show_shape
+from .layer import Layer, count_numbers, show_shape
 from .utils import positive_integer
 
 MOST_CODES = 2**31 - 1
@@ -59,6 +59,7 @@ class Embedding(Layer):
 
     takes_codes = True
     only_launches = True
+    operations_per_number = 0  # rows are copied
 
     def __init__(
         self,
@@ -166,6 +167,11 @@ class Embedding(Layer):
             f"input_dim={self.input_dim} codes go from 0 to {self.input_dim - 1}. "
             "input_dim must be the largest code plus one."
         )
+
+    def backward_flops(self, input_shape):
+        """Return one for each number of dy, which is added to its row of dW."""
+        learns = bool(self.trainable_weights) and not self.frozen
+        return learns * count_numbers(self.compute_output_shape(input_shape))
 
     def forward(self, x, training):
         """Return the rows of the codes."""

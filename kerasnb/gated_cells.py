@@ -110,6 +110,7 @@ class GRUCell(GatedCell):
 
     only_launches = GatedCell.only_launches
     gates = 3
+    operations_per_number = 8  # three activations, then q h and the mixture
 
     def __init__(
         self,
@@ -250,6 +251,7 @@ class LSTMCell(GatedCell):
 
     only_launches = GatedCell.only_launches
     gates = 4
+    operations_per_number = 9  # four activations, then c, phi(c) and h
 
     def __init__(
         self,

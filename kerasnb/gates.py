@@ -9,6 +9,7 @@ cells.
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -20,7 +21,7 @@ from .cells import Cell
 from .convolution import ROOMS, room_of
 from .device import ops
 from .kernels.formulas.recurrence import CODES
-from .layer import Shape, Weight, show_shape
+from .layer import Shape, Weight, count_numbers, show_shape
 from .utils import positive_integer
 
 
@@ -95,6 +96,19 @@ class GatedCell(Cell):
         """Return the shapes of W and U."""
         columns = self.gates * self.units
         return (input_shape[-1], columns), (self.units, columns)
+
+    def multiply_adds(self, input_shape):
+        """Return what W and U hold, at each place of the output."""
+        W, U = self.weight_shapes(input_shape)
+        return self._places(input_shape) * (math.prod(W) + math.prod(U))
+
+    def recurrent_multiply_adds(self, input_shape):
+        """Return those with U."""
+        _, U = self.weight_shapes(input_shape)
+        return self._places(input_shape) * math.prod(U)
+
+    def _places(self, input_shape):
+        return count_numbers(self.compute_output_shape(input_shape)) // self.units
 
     def bias_shape(self) -> Shape:
         """Return the shape of b."""

@@ -13,8 +13,9 @@ import math
 import numpy as np
 
 from . import device
+from .axes import agreed, are_axes, around_axis, find_axis, is_axis
 from .device import ops
-from .layer import show_shape
+from .layer import count_numbers, show_shape
 from .stack import Parallel
 
 
@@ -41,6 +42,7 @@ class Merging(Parallel):
     """
 
     joint_masking = "pass"
+    hands_on = False
     _shapes: list | None = None
 
     def __init__(self, layers=None, **kwargs):
@@ -120,6 +122,21 @@ class Merging(Parallel):
         """Return the gradients of the inputs."""
         return super().backward(self.unmerge(dy))
 
+    def simple_operations(self, input_shape):
+        """Return the sum over the branches, and the operations of joining."""
+        return super().simple_operations(input_shape) + self.joining(input_shape)
+
+    def backward_flops(self, input_shape):
+        """Return the sum over the branches, and as much for joining as forward."""
+        reached = self.inner_shapes(input_shape)
+        branches = sum(one.backward_flops(shape) for one, shape in reached)
+        return branches + self.joining(input_shape)
+
+    def joining(self, input_shape):
+        """Return one operation for each number and each array after the first."""
+        shapes = super().compute_output_shape(input_shape)
+        return (len(shapes) - 1) * count_numbers(self.merge_shapes(shapes))
+
     @property
     def output_names(self):
         """Return the layer's own name: one array comes out."""
@@ -151,7 +168,7 @@ class Elementwise(Merging):
 
     def merge_shapes(self, shapes):
         """Return the shape that all have."""
-        shape = _agreed(shapes)
+        shape = agreed(shapes)
         if shape is None:
             raise ValueError(
                 f"{self.name}: the arrays to join must have equal shapes, got "
@@ -213,6 +230,11 @@ class Average(Add):
     """
 
     only_launches = True
+
+    def joining(self, input_shape):
+        """Return one operation more a number than for the sum: the division."""
+        numbers = count_numbers(self.compute_output_shape(input_shape))
+        return super().joining(input_shape) + numbers
 
     def merge(self, xs):
         """Return the mean."""
@@ -374,18 +396,18 @@ class Concatenate(Merging):
     only_launches = True
 
     def __init__(self, layers=None, axis=-1, **kwargs):
-        if _are_axes(layers):  # Concatenate(1), as in Keras
+        if are_axes(layers):  # Concatenate(1), as in Keras
             layers, axis = None, layers
         super().__init__(layers, **kwargs)
-        if not _is_axis(axis):
+        if not is_axis(axis):
             raise ValueError(f"{self.name}: axis must be an integer, got {axis!r}.")
         self.axis = int(axis)
 
     def merge_shapes(self, shapes):
         """Add up the sizes along the axis; the other axes must agree."""
-        axis = _find_axis(self, self.axis, shapes[0])
+        axis = find_axis(self, self.axis, shapes[0])
         before, after = slice(0, axis), slice(axis + 1, None)
-        rest = _agreed([(*s[before], None, *s[after]) for s in shapes])
+        rest = agreed([(*s[before], None, *s[after]) for s in shapes])
         if rest is None:
             raise ValueError(
                 f"{self.name}: to concatenate along axis {axis}, all other axes must "
@@ -394,6 +416,10 @@ class Concatenate(Merging):
         sizes = [shape[axis] for shape in shapes]
         total = None if None in sizes else sum(sizes)
         return (*rest[before], total, *rest[after])
+
+    def joining(self, input_shape):
+        """Return none: numbers are copied."""
+        return 0
 
     def merge(self, xs):
         """Return the arrays one behind the other."""
@@ -472,16 +498,16 @@ class Dot(Merging):
     least = 1e-12
 
     def __init__(self, layers=None, axes=-1, normalize=False, **kwargs):
-        if _are_axes(layers):  # Dot(1), Dot((1, 2), True), as in Keras
+        if are_axes(layers):  # Dot(1), Dot((1, 2), True), as in Keras
             layers, axes, normalize = None, layers, normalize or axes is True
         super().__init__(layers, **kwargs)
-        pair = (axes, axes) if _is_axis(axes) else axes
+        pair = (axes, axes) if is_axis(axes) else axes
         wrong = not isinstance(pair, (list, tuple)) or len(pair) != 2
-        if wrong or not all(map(_is_axis, pair)):
+        if wrong or not all(map(is_axis, pair)):
             raise ValueError(
                 f"{self.name}: axes must be one or two whole numbers, got {axes!r}."
             )
-        self.axes = axes if _is_axis(axes) else tuple(axes)
+        self.axes = axes if is_axis(axes) else tuple(axes)
         self.normalize = normalize
         self._pair = pair
 
@@ -489,9 +515,9 @@ class Dot(Merging):
         """Return the axes that are left."""
         self.expect_two(shapes)
         one, two = shapes
-        i = _find_axis(self, self._pair[0], one)
-        j = _find_axis(self, self._pair[1], two)
-        if _agreed([(one[0], one[i]), (two[0], two[j])]) is None:
+        i = find_axis(self, self._pair[0], one)
+        j = find_axis(self, self._pair[1], two)
+        if agreed([(one[0], one[i]), (two[0], two[j])]) is None:
             raise ValueError(
                 f"{self.name}: the axes {i} and {j} to sum over must be of one size, "
                 f"got {self.describe(shapes)}."
@@ -499,10 +525,20 @@ class Dot(Merging):
         left = (*one[:i], *one[i + 1 :], *two[1:j], *two[j + 1 :])
         return left if len(left) > 1 else (*left, 1)
 
+    def joining(self, input_shape):
+        """Return two operations a number and place of the axis."""
+        shapes = Parallel.compute_output_shape(self, input_shape)
+        size = shapes[0][find_axis(self, self._pair[0], shapes[0])]
+        return 2 * (size or 1) * count_numbers(self.merge_shapes(shapes))
+
+    def backward_flops(self, input_shape):
+        """Return the same for both gradients."""
+        return super().backward_flops(input_shape) + self.joining(input_shape)
+
     def merge(self, xs):
         """Return the sums of products."""
         y = self.buffer("y", self.y_shape)
-        self.u, self.v = map(_around_axis, xs, self._pair)
+        self.u, self.v = map(around_axis, xs, self._pair)
         (N, A, _, C), (_, B, _, D) = self.u.shape, self.v.shape
         self.y = y.reshape(N, A, C, B, D)
         ops.dot_forward(self.y, self.u, self.v)
@@ -528,7 +564,7 @@ class Dot(Merging):
 
     def get_config(self):
         """Return the constructor's arguments as plain values."""
-        axes = self.axes if _is_axis(self.axes) else list(self.axes)
+        axes = self.axes if is_axis(self.axes) else list(self.axes)
         return {**super().get_config(), "axes": axes, "normalize": self.normalize}
 
 
@@ -546,45 +582,3 @@ class Cosine(Dot):
         """Return the shape of the dot product with the additional axis."""
         shape = super().merge_shapes(shapes)
         return (shape[0], 1, *shape[1:])
-
-
-# ---- shapes and axes --------------------------------------------------------------
-
-
-def _agreed(shapes):
-    """Return the shape that all shapes fit, or None; None fits every size."""
-    if len({len(shape) for shape in shapes}) > 1:
-        return None
-    sizes = [set(axis) - {None} for axis in zip(*shapes)]
-    if any(len(found) > 1 for found in sizes):
-        return None
-    return tuple(next(iter(found), None) for found in sizes)
-
-
-def _is_axis(value):
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-
-
-def _are_axes(value):
-    """Return whether the first argument is an axis, or a pair, instead of branches."""
-    several = isinstance(value, (list, tuple)) and len(value) > 0
-    return _is_axis(value) or several and all(map(_is_axis, value))
-
-
-def _find_axis(layer, axis, shape):
-    """Return the number of an axis from the front; it must not be the batch."""
-    rank = len(shape)
-    if not -rank < axis < rank or axis == 0:
-        raise ValueError(
-            f"{layer.name}: the axis must lie between 1 and {rank - 1}, or between "
-            f"{1 - rank} and -1, got {axis} for an array of shape {show_shape(shape)}. "
-            "Axis 0 is the batch: samples stay apart."
-        )
-    return int(axis) % rank
-
-
-def _around_axis(x, axis):
-    """Return an array as (N, A, K, C): before, on and after the axis."""
-    axis %= x.ndim
-    before, after = math.prod(x.shape[1:axis]), math.prod(x.shape[axis + 1 :])
-    return x.reshape(len(x), before, x.shape[axis], after)

@@ -33,6 +33,7 @@ from .keras1_defaults import (
 from .keras1_layers import layer_class, old_name
 from .layer import Layer, shapes_of
 from .renames import OLD_NAMES
+from .summary import Costs, cost_lines, table_row
 from .utils import lookup, positive_integer
 
 __all__ = [
@@ -196,18 +197,29 @@ class Sequential(sequential.Sequential):
             )
         return found[index]
 
-    def summary(self, line_length=100, positions=None, print_fn=None) -> None:
+    def summary(
+        self,
+        line_length=100,
+        positions=None,
+        print_fn=None,
+        flops=False,
+        memory=False,
+        batch_size=1,
+    ) -> None:
         """Print a table of layers, as wide as that of Keras 1 and with its columns."""
         ends = positions or [0.33, 0.55, 0.67, 1.0]
         if ends[-1] <= 1:
             ends = [int(line_length * end) for end in ends]
-        for line in self._summary_lines(line_length, ends):
+        lines = [*self._summary_lines(line_length, ends)]
+        if flops or memory:
+            lines[-1:-1] = cost_lines(Costs(self, batch_size), flops, memory)
+        for line in lines:
             (print_fn or print)(line)
 
     def _summary_lines(self, width, ends):
         yield "_" * width
         titles = ("Layer (type)", "Output Shape", "Param #", "Connected to")
-        yield sequential.table_row(ends, *titles)
+        yield table_row(ends, *titles)
         yield "=" * width
         total = 0
         below = ", ".join(f"{name}[0][0]" for name in self.input_names)
@@ -215,7 +227,7 @@ class Sequential(sequential.Sequential):
             count = sum(weight.value.size for weight in layer.trainable_weights)
             total += count
             title = f"{layer.name} ({type(layer).__name__})"
-            yield sequential.table_row(ends, title, layer.output_shape, count, below)
+            yield table_row(ends, title, layer.output_shape, count, below)
             yield ("=" if layer is self.layers[-1] else "_") * width
             below = f"{layer.name}[0][0]"
         yield f"Total params: {total}"

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from . import device, initializers
+from .formula import formula_of
 from .renames import adopt
 from .state import Stateful
 
@@ -169,6 +170,12 @@ class Layer(Stateful):
         True in the body of a class whose `forward` and `backward` do nothing but launch
         kernels of `ops` on buffers, with numbers that stay the same: its steps may be
         replayed. Not inherited.
+    operations_per_number : int
+        Floating-point operations for each number that comes out, beside products with
+        weights; an activation is one of them. For `flops`.
+    hands_on : bool
+        Whether the output is the input, or that of a layer inside, in whatever shape,
+        and takes no memory of its own.
     takes_several : bool
         Whether the input may be a list of arrays; shapes and masks are lists then too.
     takes_codes : bool
@@ -180,6 +187,8 @@ class Layer(Stateful):
     masking = "refuse"
     dialect = 2  # 1 in the classes of keras1.py
     stateful = False
+    operations_per_number = 1
+    hands_on = False
     takes_several = takes_codes = False
     frozen = owns_dy = False
 
@@ -422,6 +431,62 @@ class Layer(Stateful):
             )
         return sum(weight.value.size for weight in self.weights)
 
+    # ---- what it computes, and how much ---------------------------------------------
+
+    @property
+    def formula(self) -> str:
+        """Return what `forward` computes: its line in the docstring of the class."""
+        return formula_of(self)
+
+    def inner_shapes(self, input_shape: Shapes) -> list[tuple[Layer, Shapes]]:
+        """Return the layers inside that do its work, and what shapes reach them."""
+        return []
+
+    def multiply_adds(self, input_shape: Shapes) -> int:
+        """Return how many products with weights `forward` adds up: none by default."""
+        return sum(
+            one.multiply_adds(shape) for one, shape in self.inner_shapes(input_shape)
+        )
+
+    def simple_operations(self, input_shape: Shapes) -> int:
+        """Return how many other operations it does: so many a number that comes out."""
+        inner = self.inner_shapes(input_shape)
+        if inner:
+            return sum(one.simple_operations(shape) for one, shape in inner)
+        is_linear = getattr(getattr(self, "activation", None), "is_linear", False)
+        each_number = self.operations_per_number - is_linear
+        return each_number * count_numbers(self.compute_output_shape(input_shape))
+
+    def flops(self, input_shape: Shapes) -> int:
+        """
+        Return the floating-point operations of `forward`; a multiply-add is two.
+
+        An activation counts as one for each number. An axis of None counts as one, so
+        that (None, 784) stands for a single sample.
+
+        Examples
+        --------
+        >>> from kerasnb.layers import Dense
+        >>> Dense(10, activation="relu").flops((None, 784))
+        15690
+        """
+        products = self.multiply_adds(input_shape)
+        return 2 * products + self.simple_operations(input_shape)
+
+    def backward_flops(self, input_shape: Shapes) -> int:
+        """
+        Return the same for `backward`.
+
+        The products come once for the gradients of the weights, unless these are
+        frozen, and once for that of the input, unless nobody reads it.
+        """
+        inner = self.inner_shapes(input_shape)
+        if inner:
+            return sum(one.backward_flops(shape) for one, shape in inner)
+        learns = bool(self.trainable_weights) and not self.frozen
+        products = self.multiply_adds(input_shape) * (learns + bool(self.needs_dx))
+        return 2 * products + self.simple_operations(input_shape)
+
     # ---- buffers ------------------------------------------------------------------
 
     x_shape: Shape | None = None  # of the input that the buffers were fetched for
@@ -520,6 +585,11 @@ def _moved(value, done):
             done[id(value)] = device.here(value)
         return done[id(value)]
     return value
+
+
+def count_numbers(shape: Shapes) -> int:
+    """Return how many numbers an array of this shape has; None counts as one."""
+    return sum(math.prod(n or 1 for n in one) for one in shapes_of(shape))
 
 
 def shapes_of(shape: Shapes) -> list[Shape]:

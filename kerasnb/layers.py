@@ -38,7 +38,7 @@ from .embedding import Embedding, float_type
 from .gated_cells import GRUCell, LSTMCell, SimpleRNNCell
 from .joining import Add, Average, Concatenate, Dot, Maximum, Multiply, Subtract
 from .lambdas import Lambda
-from .layer import Layer, Weight, show_shape
+from .layer import Layer, Weight, count_numbers, show_shape
 from .local import LocallyConnected1D, LocallyConnected2D
 from .merge import Fork, Merge
 from .noise import (
@@ -138,6 +138,8 @@ class InputLayer(Layer):
     """
     Says the shape of a model's input; computes nothing.
 
+    forward     y = x
+
     Parameters
     ----------
     input_shape : tuple
@@ -154,7 +156,8 @@ class InputLayer(Layer):
     """
 
     masking = "pass"
-    only_launches = True
+    only_launches = hands_on = True
+    operations_per_number = 0
 
     def __init__(self, input_shape=None, batch_size=None, dtype=None, **kwargs):
         dtype = float_type(dtype)
@@ -315,6 +318,10 @@ class Dense(Layer):
         ops.dense_backward_input(dx if dx.ndim == 2 else _rows(dx), dz, self.W.value)
         return dx
 
+    def multiply_adds(self, input_shape):
+        """Return I for each number that comes out."""
+        return input_shape[-1] * count_numbers(self.compute_output_shape(input_shape))
+
     def _make_room(self, x_shape):
         """Fetch the buffers for inputs of another shape."""
         shape = (*x_shape[:-1], self.units)
@@ -345,6 +352,8 @@ class ActivityRegularization(Layer):
     """
     Leave the values alone, but add l1 sum |x| + l2 sum x^2 to the loss.
 
+    forward     y = x
+
     The sums run over the whole batch and are not divided by its size.
 
     Parameters
@@ -359,6 +368,8 @@ class ActivityRegularization(Layer):
     """
 
     masking = "pass"
+    operations_per_number = 0
+    hands_on = True
 
     def __init__(self, l1=0.0, l2=0.0, **kwargs):
         super().__init__(**kwargs)
@@ -382,7 +393,7 @@ class Masking(Layer):
     """
     Mark the time steps of a sequence that hold nothing but one value.
 
-    mask[n, t] = any over d of x[n, t, d] != mask_value;  the steps without are zeroed.
+    forward     mask[n, t] = any over d of x[n, t, d] != mask_value,  y = x mask
 
     Parameters
     ----------

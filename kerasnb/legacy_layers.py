@@ -12,7 +12,7 @@ import numpy as np
 
 from . import activations, constraints, initializers, regularizers
 from .device import ops
-from .layer import Layer, Weight, show_shape
+from .layer import Layer, Weight, count_numbers, show_shape
 from .layers import Dense
 from .utils import positive_integer
 
@@ -109,6 +109,7 @@ class Highway(Affine):
 
     only_launches = True
     order = ("W", "V", "b", "c")  # of the weights; Keras 1 has the biases in between
+    operations_per_number = 5  # two activations, and y = x + g (h - x)
     gate_bias = 1.0
 
     def __init__(self, kernel_initializer="glorot_uniform", activation=None, **kwargs):
@@ -136,6 +137,10 @@ class Highway(Affine):
         """Check the features; the shape stays."""
         self.features(input_shape)
         return input_shape
+
+    def multiply_adds(self, input_shape):
+        """Return those with W and with V."""
+        return 2 * input_shape[-1] * count_numbers(input_shape)
 
     def forward(self, x, training):
         """Return x + g (h - x)."""
@@ -239,6 +244,16 @@ class MaxoutDense(Affine):
         """Replace the features by the units."""
         self.features(input_shape)
         return (input_shape[0], self.units)
+
+    def multiply_adds(self, input_shape):
+        """Return K I for each number that comes out."""
+        numbers = count_numbers(self.compute_output_shape(input_shape))
+        return self.nb_feature * input_shape[-1] * numbers
+
+    def simple_operations(self, input_shape):
+        """Return K - 1 comparisons for each number that comes out."""
+        numbers = count_numbers(self.compute_output_shape(input_shape))
+        return (self.nb_feature - 1) * numbers
 
     def forward(self, x, training):
         """Return the maximum over k, and keep who won."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from . import activations, constraints, initializers, regularizers
 from .device import ops
-from .layer import Weight, show_shape
+from .layer import Weight, count_numbers, show_shape
 from .spatial import Spatial, per_axis
 from .utils import positive_integer
 
@@ -148,6 +148,11 @@ class LocallyConnected(Spatial):
         W = self._per_place(self.W.value)
         ops.local_backward_input(self._as_image(dx), dz, W, *self._geometry())
         return self.leave(dx, "dx")
+
+    def multiply_adds(self, input_shape):
+        """Return what a window holds for each number that comes out."""
+        numbers = count_numbers(self.compute_output_shape(input_shape))
+        return numbers * math.prod(self.kernel_size) * self.known_channels(input_shape)
 
     def _as_image(self, a):
         """Return (N, 1, R, C, K) as (N, R, C, K), (N, 1, 1, T, K) as (N, T, 1, K)."""

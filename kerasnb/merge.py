@@ -146,6 +146,11 @@ class Merge(Stack):
         """Return the layers and models whose outputs are joined."""
         return self.way.branches
 
+    @property
+    def formula(self) -> str:
+        """Return how the branches are joined."""
+        return self.way.formula
+
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain values."""
         axes = self.dot_axes

@@ -127,7 +127,11 @@ class Dropout(Layer):
 
 
 class SpatialDropout(Spatial, Dropout):
-    """Base class: the choice of Dropout is made for each channel of a sample."""
+    """
+    Base class: the choice of Dropout is made for each channel of a sample.
+
+    forward     y = x m,   m as in Dropout, the same at all places of a channel
+    """
 
     def __init__(self, rate, data_format=None, seed=None, **kwargs):
         super().__init__(rate=rate, data_format=data_format, seed=seed, **kwargs)

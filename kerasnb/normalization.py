@@ -162,6 +162,11 @@ class BatchNormalization(Layer):
             )
         return input_shape
 
+    @property
+    def operations_per_number(self):
+        """Return two for n, given mean and deviation, and one for gamma and beta."""
+        return 2 + self.scale + self.center
+
     def forward(self, x, training):
         """Return gamma n + beta, and move the averages when training."""
         frozen = self.frozen or not self.trainable

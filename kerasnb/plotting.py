@@ -1,12 +1,14 @@
 """
-Pictures of training: curves, confusion matrices, images, boundaries, weights.
+Pictures: of training, of predictions, and of what happens inside a model.
 
 Every function returns a matplotlib Figure, draws into `ax` if you give one, and leaves
 showing and saving to you: `plot_history(history).savefig("curves.png")`. Colours are
 Okabe and Ito's, which colour-blind readers can tell apart, and nothing is told by
 colour alone. matplotlib is imported by the first call, so a machine without a screen,
-or without matplotlib, can use everything else. Read next: `callbacks.py`, where the
-History comes from.
+or without matplotlib, can use everything else. Here are curves, confusion matrices and
+decision boundaries; every other picture can be imported from here too. Read next:
+`pictures.py` for images and mistakes, `filters.py` and `activity.py` for the inside of
+a model, `projection.py`, `finder.py`, `valley.py` and `animation.py`.
 """
 
 from __future__ import annotations
@@ -17,26 +19,56 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .activity import plot_activations, plot_gradients
+from .animation import Movie, animate_training
 from .canvas import (
-    BLACK,
     BLUE,
     COLORS,
     MARKERS,
     TEXT_SIZE,
     VERMILLION,
-    cells,
     colormap,
     panels,
     styled,
 )
+from .diagram import plot_model
+from .filters import plot_feature_maps, plot_filters, plot_weights
+from .finder import LearningRates, find_learning_rate
+from .labels import class_name, class_numbers
+from .pictures import plot_images, plot_mistakes
+from .projection import plot_embedding, principal_components
+from .valley import animate_optimizer_paths, optimizer_paths, plot_optimizer_paths
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+__all__ = [
+    "LearningRates",
+    "Movie",
+    "animate_optimizer_paths",
+    "animate_training",
+    "confusion_matrix",
+    "find_learning_rate",
+    "optimizer_paths",
+    "plot_activations",
+    "plot_confusion_matrix",
+    "plot_decision_boundary",
+    "plot_embedding",
+    "plot_feature_maps",
+    "plot_filters",
+    "plot_gradients",
+    "plot_history",
+    "plot_images",
+    "plot_mistakes",
+    "plot_model",
+    "plot_optimizer_paths",
+    "plot_weights",
+    "principal_components",
+]
+
 HIGHER_IS_BETTER = ("acc", "precision", "recall", "auc", "f1", "fmeasure")
 NO_QUALITY = ("lr", "learning_rate")  # in a history, but neither loss nor metric
-MOST_IMAGES = 400
 MOST_WRITTEN_CLASSES = 20
 
 
@@ -164,8 +196,8 @@ def confusion_matrix(y_true: Any, y_pred: Any, num_classes: int = 0) -> np.ndarr
     array([[1, 0],
            [1, 1]])
     """
-    t = _classes("confusion_matrix: y_true", y_true)
-    p = _classes("confusion_matrix: y_pred", y_pred)
+    t = class_numbers("confusion_matrix: y_true", y_true)
+    p = class_numbers("confusion_matrix: y_pred", y_pred)
     if len(t) != len(p) or not len(t):
         raise ValueError(
             "confusion_matrix: expected as many predictions as true classes, at least "
@@ -238,157 +270,6 @@ def plot_confusion_matrix(
     return figure
 
 
-def _classes(what: str, y: Any) -> np.ndarray:
-    """Return class numbers, whether y has them, one-hot rows or probabilities."""
-    y = np.asarray(y)
-    if y.ndim == 2 and y.shape[1] > 1:
-        return y.argmax(1)
-    if y.ndim == 2 and y.dtype.kind == "f":
-        return (y[:, 0] > 0.5).astype(int) if (y <= 1).all() else _whole(what, y[:, 0])
-    return _whole(what, y[:, 0] if y.ndim == 2 else y)
-
-
-def _whole(what: str, y: np.ndarray) -> np.ndarray:
-    if y.ndim != 1 or y.dtype.kind not in "biuf":
-        raise ValueError(
-            f"{what}: expected class numbers (N,) or probabilities (N, classes), "
-            f"got {y.dtype} of shape {y.shape}."
-        )
-    wrong = y[~((y >= 0) & (y == np.floor(y)))]
-    if len(wrong):
-        raise ValueError(
-            f"{what}: expected whole class numbers from 0, got {wrong[0]}. "
-            "Turn probabilities into classes first: (p > 0.5)."
-        )
-    return y.astype(int)
-
-
-def _class_name(what: str, k: int, class_names: Sequence[str] | None) -> str:
-    if class_names is None:
-        return str(k)
-    if k >= len(class_names):
-        raise ValueError(
-            f"{what}: expected class_names for {k + 1} classes, got {len(class_names)}."
-        )
-    return str(class_names[k])
-
-
-# ---------------------------------------------------------------- images
-
-
-@styled
-def plot_images(
-    x: Any,
-    labels: Any = None,
-    predictions: Any = None,
-    titles: Sequence[Any] | None = None,
-    class_names: Sequence[str] | None = None,
-    columns: int | None = None,
-    ax: Axes | Sequence[Axes] | None = None,
-) -> Figure:
-    """
-    Draw images in a grid, wrong predictions in another colour and with the truth.
-
-    Parameters
-    ----------
-    x : array
-        (N, rows, columns), the same with 1, 3 or 4 channels last or first, or flat
-        square images (N, pixels).
-    labels, predictions : arrays, optional
-        True and predicted classes: numbers, one-hot rows or probabilities.
-    titles : sequence, optional
-        What to write above the images instead.
-    class_names : sequence of str, optional
-        Written instead of class numbers.
-    columns : int, optional
-        Images in a row; default: a grid as wide as high.
-    ax : Axes or sequence of Axes, optional
-        One to hold the whole grid, or one for each image.
-
-    Raises
-    ------
-    ValueError
-        If x is no batch of images, or the lengths differ.
-    """
-    images = _images(np.asarray(x))
-    lines, colors = _image_titles(len(images), labels, predictions, titles, class_names)
-    figure, places = cells("plot_images", len(images), columns, ax)
-    finite = images[np.isfinite(images)]
-    low, high = (finite.min(), finite.max()) if finite.size else (0, 1)
-    for cell, image, line, color in zip(places, images, lines, colors):
-        if image.shape[-1] == 1:
-            cell.imshow(image[..., 0], cmap="gray_r", vmin=low, vmax=high)
-        else:
-            cell.imshow(np.clip(image / (1 if high <= 1 else 255), 0, 1))
-        cell.set_title(line, color=color, fontsize=TEXT_SIZE, pad=3)
-    return figure
-
-
-def _images(x: np.ndarray) -> np.ndarray:
-    """Return x as (N, rows, columns, channels)."""
-    shape = x.shape
-    if x.dtype.kind not in "biuf" or x.ndim not in (2, 3, 4) or 0 in shape:
-        raise ValueError(
-            "plot_images: expected numbers of shape (N, rows, columns), "
-            f"(N, rows, columns, channels) or (N, pixels), got {x.dtype} of shape "
-            f"{shape}. A single image needs a batch axis: x[None]."
-        )
-    if len(x) > MOST_IMAGES:
-        raise ValueError(
-            f"plot_images: expected at most {MOST_IMAGES} images, got {len(x)}. "
-            "Pass a part of them: x[:25]."
-        )
-    if x.ndim == 2:
-        side = math.isqrt(shape[1])
-        if side * side != shape[1]:
-            raise ValueError(
-                f"plot_images: {shape[1]} pixels make no square image; reshape x to "
-                "(N, rows, columns)."
-            )
-        x = x.reshape(-1, side, side)
-    if x.ndim == 4 and shape[3] not in (1, 3, 4):
-        x = x.transpose(0, 2, 3, 1)
-    x = x[..., None] if x.ndim == 3 else x
-    if x.shape[3] not in (1, 3, 4):
-        raise ValueError(
-            f"plot_images: expected 1, 3 or 4 channels, got x of shape {shape}."
-        )
-    return x
-
-
-def _image_titles(
-    count: int,
-    labels: Any,
-    predictions: Any,
-    titles: Sequence[Any] | None,
-    class_names: Sequence[str] | None,
-) -> tuple[list[str], list[str]]:
-    t = None if labels is None else _classes("plot_images: labels", labels)
-    p = None
-    if predictions is not None:
-        p = _classes("plot_images: predictions", predictions)
-    for what, values in (("titles", titles), ("labels", t), ("predictions", p)):
-        if values is not None and len(values) != count:
-            raise ValueError(
-                f"plot_images: expected {count} {what}, one an image, "
-                f"got {len(values)}."
-            )
-
-    def name(k: int) -> str:
-        return _class_name("plot_images", k, class_names)
-
-    shown = t if p is None else p
-    lines = [""] * count if shown is None else [name(k) for k in shown]
-    colors = [BLACK] * count
-    if t is not None and p is not None:
-        for k in np.flatnonzero(t != p):
-            lines[k] = f"{name(p[k])}, not {name(t[k])}"
-            colors[k] = VERMILLION
-    if titles is not None:
-        lines = [str(title) for title in titles]
-    return lines, colors
-
-
 # ---------------------------------------------------------------- decision boundary
 
 
@@ -433,7 +314,7 @@ def plot_decision_boundary(
         )
     t = np.zeros(len(x), int)
     if y is not None:
-        t = _classes("plot_decision_boundary: y", y)
+        t = class_numbers("plot_decision_boundary: y", y)
     if len(t) != len(x):
         raise ValueError(
             f"plot_decision_boundary: expected {len(x)} classes in y, got {len(t)}."
@@ -447,7 +328,7 @@ def plot_decision_boundary(
     _draw_regions(ax, model, x, resolution)
     for k in sorted(set(t.tolist())):
         color, marker = COLORS[k % len(COLORS)], MARKERS[k % len(MARKERS)]
-        label = _class_name("plot_decision_boundary", k, class_names)
+        label = class_name("plot_decision_boundary", k, class_names)
         color, label = ("0.2", "points") if y is None else (color, label)
         points = x[t == k]
         look: Any = {"s": 30, "c": color, "marker": marker, "ec": "white", "lw": 0.7}
@@ -484,94 +365,3 @@ def _draw_regions(ax: Axes, model: Any, x: np.ndarray, resolution: int) -> None:
         lead = p[..., k] - np.delete(p, k, axis=2).max(2)
         if lead.min() < 0 < lead.max():
             ax.contour(across, up, lead, [0], colors="0.25", linewidths=1.5)
-
-
-# ---------------------------------------------------------------- weights
-
-
-@styled
-def plot_weights(
-    weights: Any,
-    image_shape: tuple[int, ...] | None = None,
-    columns: int | None = None,
-    ax: Axes | Sequence[Axes] | None = None,
-) -> Figure:
-    """
-    Draw weights as colours: blue below zero, white at zero, vermillion above.
-
-    Parameters
-    ----------
-    weights : model, layer or array
-        Of a model, the weights of every layer are drawn; biases are left out.
-    image_shape : tuple of int, optional
-        Draw what each unit looks for as an image of this shape; of a model, for the
-        first layer. The filters of a 2-D convolution are always drawn so.
-    columns : int, optional
-        Images in a row.
-    ax : Axes or sequence of Axes, optional
-        One for each layer; for images, one to hold them all.
-
-    Raises
-    ------
-    ValueError
-        If there are no weights yet, or they do not fit `image_shape`.
-    """
-    named = _named_weights(weights)
-    name, W = named[0]
-    if image_shape is not None:
-        if W.ndim < 2 or W[..., 0].size != math.prod(image_shape):
-            raise ValueError(
-                f"plot_weights: expected an image_shape of {W[..., 0].size} numbers "
-                f"for weights of shape {W.shape}, got {image_shape}."
-            )
-        return _draw_units(W.reshape(*image_shape, -1), columns, ax)
-    if len(named) == 1 and W.ndim == 4:
-        return _draw_units(W.mean(2), columns, ax)
-    names = [name for name, _ in named]
-    figure, axes = panels("plot_weights", names, ax)
-    for panel, (name, W) in zip(axes, named):
-        matrix = W.reshape(-1, W.shape[-1])
-        drawn = _draw_signed(panel, matrix, aspect="auto")
-        panel.set(title=f"{name} {W.shape}".strip(), xlabel="unit", ylabel="input")
-        panel.tick_params(labelsize=TEXT_SIZE)
-        figure.colorbar(drawn, ax=panel).ax.tick_params(labelsize=TEXT_SIZE)
-    return figure
-
-
-def _named_weights(weights: Any) -> list[tuple[str, np.ndarray]]:
-    """Return (name, array) for every layer that has weights."""
-    if hasattr(weights, "get_weights"):
-        layers = getattr(weights, "layers", [weights])
-        named = [(layer.name, layer.get_weights()) for layer in layers]
-    else:
-        named = [("", [np.asarray(weights)])]
-    found = [(name, np.asarray(arrays[0])) for name, arrays in named if len(arrays)]
-    for _, W in found:
-        if W.dtype.kind not in "biuf" or W.ndim == 0 or W.size == 0:
-            raise ValueError(
-                "plot_weights: expected a model, a layer or an array of numbers, "
-                f"got {W.dtype} of shape {W.shape}."
-            )
-    if not found:
-        raise ValueError(
-            f"plot_weights: {getattr(weights, 'name', 'the model')} has no weights; "
-            "a layer has none before it knows its input shape."
-        )
-    return found
-
-
-def _draw_units(
-    W: np.ndarray, columns: int | None, ax: Axes | Sequence[Axes] | None
-) -> Figure:
-    figure, places = cells("plot_weights", W.shape[-1], columns, ax)
-    largest = float(np.nanmax(np.abs(W)))
-    for unit, cell in enumerate(places):
-        _draw_signed(cell, W[..., unit], largest)
-        cell.set_title(str(unit), fontsize=11, pad=2)
-    return figure
-
-
-def _draw_signed(ax: Axes, W: np.ndarray, largest: float = 0.0, **named: Any) -> Any:
-    limit = largest or float(np.nanmax(np.abs(W))) or 1.0
-    colors = colormap(BLUE, "white", VERMILLION)
-    return ax.imshow(W, cmap=colors, vmin=-limit, vmax=limit, **named)

@@ -8,9 +8,12 @@ axes, with nothing more to say. Read next: `kernels/plain/pooling.py`, the loops
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .device import ops
+from .layer import count_numbers
 from .spatial import Resampling, Spatial, padding_before, per_axis
 from .utils import lookup
 
@@ -115,6 +118,11 @@ class Pooling(Resampling):
         """Count the places of the window."""
         return self.places(sizes, self.pool_size, self.strides, self.padding)
 
+    def simple_operations(self, input_shape):
+        """Return one for each number that a window sees."""
+        numbers = count_numbers(self.compute_output_shape(input_shape))
+        return numbers * math.prod(self.pool_size)
+
     def fill(self, y, x):
         """Pool what each place sees."""
         window, strides = self.three(self.pool_size), self.three(self.strides)
@@ -159,6 +167,10 @@ class GlobalPooling(Resampling):
         """Drop all axes but samples and channels."""
         shape = self.last(super().compute_output_shape(input_shape))
         return (shape[0], shape[-1])
+
+    def simple_operations(self, input_shape):
+        """Return one for each number of the image."""
+        return count_numbers(input_shape)
 
     def fill(self, y, x):
         """Pool everything."""

@@ -132,6 +132,27 @@ class RNN(Composite):
         _, *output = self.cell.compute_output_shape((N, *step))
         return (N, T, *output) if self.return_sequences else (N, *output)
 
+    def multiply_adds(self, input_shape):
+        """Return those of the cell, for each step."""
+        return self._over_steps(self.cell.multiply_adds, input_shape)
+
+    def simple_operations(self, input_shape):
+        """Return those of the cell, for each step."""
+        return self._over_steps(self.cell.simple_operations, input_shape)
+
+    def backward_flops(self, input_shape):
+        """Return the same for `backward`, which always needs the gradient of states."""
+        products = self.multiply_adds(input_shape)
+        of_states = self._over_steps(self.cell.recurrent_multiply_adds, input_shape)
+        learns = bool(self.trainable_weights) and not self.frozen
+        of_inputs = (products - of_states) * bool(self.needs_dx)
+        back = products * learns + of_states + of_inputs
+        return 2 * back + self.simple_operations(input_shape)
+
+    def _over_steps(self, count, input_shape):
+        N, T, *step = input_shape
+        return (T or 1) * count((N, *step))
+
     # ---- forward and backward -----------------------------------------------------
 
     def forward(self, x, training):

@@ -34,7 +34,8 @@ class Flatten(Layer):
     array([[1., 2., 3., 4.]], dtype=float32)
     """
 
-    only_launches = True
+    only_launches = hands_on = True
+    operations_per_number = 0
 
     def __init__(self, data_format=None, **kwargs):
         super().__init__(**kwargs)
@@ -89,6 +90,8 @@ class Reshape(Layer):
     """
     Give each sample another shape, keeping the order of its numbers.
 
+    forward     y = x in another shape, the numbers in the same order
+
     Parameters
     ----------
     target_shape : tuple
@@ -100,7 +103,8 @@ class Reshape(Layer):
     (1, 2, 2)
     """
 
-    only_launches = True
+    only_launches = hands_on = True
+    operations_per_number = 0
 
     def __init__(self, target_shape, **kwargs):
         super().__init__(**kwargs)
@@ -149,6 +153,8 @@ class Permute(Layer):
     """
     Reorder the axes of each sample.
 
+    forward     y = x with axis dims[k] of a sample in place k
+
     Parameters
     ----------
     dims : tuple
@@ -161,6 +167,7 @@ class Permute(Layer):
     """
 
     only_launches = True
+    operations_per_number = 0
 
     def __init__(self, dims, **kwargs):
         super().__init__(**kwargs)
@@ -221,6 +228,7 @@ class RepeatVector(Layer):
     """
 
     only_launches = True
+    operations_per_number = 0
 
     def __init__(self, n, **kwargs):
         super().__init__(**kwargs)

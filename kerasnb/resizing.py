@@ -82,6 +82,8 @@ def rows(a: np.ndarray) -> np.ndarray:
 class Resizing(Resampling):
     """Base class of the layers here."""
 
+    operations_per_number = 0  # they copy
+
     def starts(self, amounts: Pairs, channels: int) -> tuple[int, ...]:
         """Return how many slices, rows, and numbers of a row come before an image."""
         d, r, c = self.three(tuple(before for before, _ in amounts), 0)
@@ -386,6 +388,8 @@ class UpSampling2D(UpSampling):
         super().__init__(size, data_format, **kwargs)
         what = f"interpolation of {self.name}:"
         self.interpolation = lookup(interpolation, INTERPOLATIONS, what)
+        if self.interpolation == "bilinear":
+            self.operations_per_number = 7  # four shares, added up
 
     def fill(self, y, x):
         """Repeat or mix pixels."""

@@ -8,8 +8,11 @@ convolution with a fraction of its weights. Read next: `kernels/plain/depthwise.
 
 from __future__ import annotations
 
+import math
+
 from .convolution import Windowed
 from .device import ops
+from .layer import count_numbers
 from .utils import positive_integer
 
 POINT = (1, 1, 1), (1, 1, 1), (0, 0, 0)  # the geometry of a window of one place
@@ -44,6 +47,12 @@ class Depthwise(Windowed):
     def channels_out(self, channels: int) -> int:
         """Return the channels of the output, K M."""
         return channels * self.depth_multiplier
+
+    def multiply_adds(self, input_shape):
+        """Return the places of a window for each number of the depthwise part."""
+        N, *sizes, _ = self.last(self.compute_output_shape(input_shape))
+        inner = self.known_channels(input_shape) * self.depth_multiplier
+        return count_numbers((N, *sizes, inner)) * math.prod(self.kernel_size)
 
     def slide_depth(self, z, b):
         """Fill z with the depthwise convolution of x."""
@@ -188,6 +197,12 @@ class Separable(Depthwise):
     def channels_out(self, channels):
         """Return the number of filters."""
         return self.filters
+
+    def multiply_adds(self, input_shape):
+        """Return those of the windows, and those of the Dense layer at every place."""
+        inner = self.known_channels(input_shape) * self.depth_multiplier
+        numbers = count_numbers(self.compute_output_shape(input_shape))
+        return super().multiply_adds(input_shape) + inner * numbers
 
     def slide(self, z):
         """Fill z: depthwise first, then a Dense layer at every place."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from . import layers as layers_module
 from .copying import Copying
+from .explanation import Explanation, explain
 from .layer import Layer
 from .saving import Saving
 from .stack import (
@@ -24,7 +25,9 @@ from .stack import (
     refuse_shared,
     shape_after,
 )
+from .summary import Costs, summary_lines
 from .training import Training
+from .utils import positive_integer
 
 
 class Sequential(Training, Saving, Copying, Stack):
@@ -196,61 +199,87 @@ class Sequential(Training, Saving, Copying, Stack):
             model._built_late = True
         return model
 
-    def summary(self, line_length=None, positions=None, print_fn=None) -> None:
+    def summary(
+        self,
+        line_length=None,
+        positions=None,
+        print_fn=None,
+        flops=False,
+        memory=False,
+        batch_size=1,
+    ) -> None:
         """
         Print a table of layers, output shapes and parameter counts.
 
         Parameters
         ----------
         line_length : int
-            Width, default 65.
-        positions : list of three numbers
+            Width, default 65, and 16 more for each column more.
+        positions : list of numbers, one a column
             Where the columns end: fractions of the width, or columns.
         print_fn : callable
             Gets each line; default `print`.
+        flops : bool
+            Add the floating-point operations of a batch, forward, layer by layer, and
+            those of a training step in all; a multiply-add is two (an extension).
+        memory : bool
+            Add the bytes of each layer's output for a batch, and what training holds in
+            all: parameters, gradients, optimizer, activations (an extension).
+        batch_size : int
+            Samples in the batch of `flops` and `memory`.
 
         Raises
         ------
         ValueError
-            If the model is not built.
+            If the model is not built, or `positions` has not one number a column.
         """
         if not self.built:
             raise ValueError(
                 f"summary: {self.name} is not built. Give the first layer "
                 "input_shape=(...), or call build((None, ...)) or fit first."
             )
-        for line in _summary_lines(self, line_length or 65, positions):
+        costs = Costs(self, positive_integer(batch_size, "summary: batch_size"))
+        lines = summary_lines(self, line_length, positions, costs, flops, memory)
+        for line in lines:
             (print_fn or print)(line)
 
+    # ---- one batch, told layer by layer ---------------------------------------------
 
-def table_row(ends, *fields) -> str:
-    """Return a line with the fields cut where their columns end."""
-    line = ""
-    for field, end in zip(fields, ends):
-        line = (line[:-1] + " " if line else "") + str(field)
-        line = line[:end].ljust(end)
-    return line
+    def explain(self, x, y=None, sample_weight=None, training=None) -> Explanation:
+        """
+        Pass one batch through the model and tell, layer by layer, what happened.
 
+        For each layer: shapes, formula, parameters, the range of what comes out and of
+        its gradient, units that are dead in this batch, time and floating-point
+        operations. Nothing is changed: weights, optimizer, states, random numbers.
 
-def _summary_lines(model, width, positions):
-    ends = positions or [0.45, 0.85, 1.0]
-    if ends[-1] <= 1:
-        ends = [int(width * end) for end in ends]
+        Parameters
+        ----------
+        x, y, sample_weight
+            A batch, as for `train_on_batch`. Without y there are no gradients, and the
+            model need not be compiled.
+        training : bool, optional
+            Whether layers such as Dropout behave as in training; default: with y.
 
-    yield "_" * width
-    yield table_row(ends, "Layer (type)", "Output Shape", "Param #")
-    yield "=" * width
-    layers = model.layers
-    for layer in layers:
-        name = f"{layer.name} ({type(layer).__name__})"
-        yield table_row(ends, name, layer.output_shape, layer.count_params())
-        yield ("=" if layer is layers[-1] else "_") * width
-    total = model.count_params()
-    learned = model.trainable_weights
-    if model._parameters is not None:
-        learned = model._parameters.weights
-    trainable = sum(weight.value.size for weight in learned)
-    yield f"Total params: {total:,}"
-    yield f"Trainable params: {trainable:,}"
-    yield f"Non-trainable params: {total - trainable:,}"
-    yield "_" * width
+        Returns
+        -------
+        Explanation
+            Prints as a table; `.rows` has a dict for each layer, which can also be had
+            by name, `.plot()` draws it.
+
+        Raises
+        ------
+        RuntimeError
+            If there are targets and the model is not compiled.
+        ValueError
+            If the batch does not fit the model.
+
+        Examples
+        --------
+        >>> from kerasnb.layers import Dense
+        >>> model = Sequential([Dense(8, activation="relu", input_shape=(4,))])
+        >>> told = model.explain([[0.0, 1.0, 2.0, 3.0]])
+        >>> told[0]["formula"], told[0]["params"]
+        ('z = x W + b, y = relu(z)', 40)
+        """
+        return explain(self, x, y, sample_weight, training)

@@ -75,13 +75,15 @@ class Stack(Composite):
     """
     Layers in a row, each feeding the next.
 
+    forward     its layers, one after the other
+
     Parameters
     ----------
     layers : list of Layer
     name : str, optional
     """
 
-    only_launches = True
+    only_launches = hands_on = True
     _built_late = False
 
     def __init__(self, layers: Sequence[Layer] = (), name=None, trainable=True):
@@ -186,6 +188,24 @@ class Stack(Composite):
                 learning.append(layer)
         self._learning = learning[::-1]
 
+    # ---- operations ---------------------------------------------------------------
+
+    def inner_shapes(self, input_shape):
+        """Return the layers, and the shape that reaches each."""
+        found = []
+        for layer in self._stack:
+            found.append((layer, input_shape))
+            input_shape = layer.compute_output_shape(input_shape)
+        return found
+
+    def backward_flops(self, input_shape):
+        """Return the sum over the layers that a gradient reaches."""
+        return sum(
+            layer.backward_flops(shape)
+            for layer, shape in self.inner_shapes(input_shape)
+            if layer in self._learning
+        )
+
     # ---- names --------------------------------------------------------------------
 
     @property
@@ -230,6 +250,8 @@ class Parallel(Composite):
         At least two; None leaves the list that comes in as it is.
     """
 
+    operations_per_number = 0  # beside those of the branches
+    hands_on = True
     _intakes: list | None = None
 
     def __init__(self, branches=None, dtype=None, **kwargs):
@@ -395,6 +417,11 @@ class Parallel(Composite):
             ops.add_scaled(flat, so_far.reshape(-1), dx.reshape(-1), 1.0)
             so_far = total
         return total
+
+    def inner_shapes(self, input_shape):
+        """Return the branches, and the shape that reaches each."""
+        shapes = self._deal(input_shape) if self._paths else []
+        return list(zip(self._paths, shapes))
 
     @property
     def needs_dx(self) -> bool:

@@ -8,8 +8,11 @@ grow by the strides. Read next: `convolution.py`, whose three kernels do it all.
 
 from __future__ import annotations
 
+import math
+
 from .convolution import Windowed
 from .device import ops
+from .layer import count_numbers
 from .spatial import per_axis
 from .utils import positive_integer
 
@@ -86,6 +89,11 @@ class Transposed(Windowed):
                 before[axis] = max(reach - self._grown(axis, size), 0) // 2
         strides, rates = self.three(self.strides), self.three(self.dilation_rate)
         return strides, rates, self.three(before, filling=0)
+
+    def multiply_adds(self, input_shape):
+        """Return what a window paints for each number that comes in."""
+        window = math.prod(self.kernel_size) * self.filters
+        return count_numbers(input_shape) * window
 
     def slide(self, z):
         """Fill z: what a convolution of z would do to a gradient x on the way back."""

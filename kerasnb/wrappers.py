@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .device import ops
-from .layer import Layer, Shape, show_shape
+from .layer import Layer, Shape, count_numbers, show_shape
 from .recurrent import RNN
 from .stack import Composite, Stack, entries_of, layers_of
 from .utils import lookup
@@ -125,7 +125,7 @@ class TimeDistributed(Wrapper):
             [7., 7.]]], dtype=float32)
     """
 
-    only_launches = True
+    only_launches = hands_on = True
 
     def build(self, input_shape):
         """Build the layer for single steps."""
@@ -154,6 +154,11 @@ class TimeDistributed(Wrapper):
         """Fill the gradients of the weights, return dx."""
         dx = self._path.backward(_folded(dy))
         return dx.reshape(self.x_shape) if self.needs_dx else None
+
+    def inner_shapes(self, input_shape):
+        """Return the layer, for the large batch of all steps of all samples."""
+        N, T, *step = input_shape
+        return [(self._path, ((N or 1) * (T or 1), *step))]
 
     # ---- masks --------------------------------------------------------------------
 
@@ -267,6 +272,22 @@ class Bidirectional(Wrapper):
         if self.merge_mode is None:
             return [shape, shape]
         return (*shape[:-1], 2 * shape[-1]) if self.merge_mode == "concat" else shape
+
+    def inner_shapes(self, input_shape):
+        """Return both layers."""
+        return [(path, input_shape) for path in self._paths]
+
+    def simple_operations(self, input_shape):
+        """Return those of both layers, and those that join what they make."""
+        return super().simple_operations(input_shape) + self._joining(input_shape)
+
+    def backward_flops(self, input_shape):
+        """Return those of both layers, and those that join what they make."""
+        return super().backward_flops(input_shape) + self._joining(input_shape)
+
+    def _joining(self, input_shape):
+        each_number = {"sum": 1, "mul": 1, "ave": 2}.get(self.merge_mode, 0)
+        return each_number * count_numbers(self.compute_output_shape(input_shape))
 
     def forward(self, x, training):
         """Return what both layers make of x, joined."""

@@ -1,5 +1,7 @@
 """Settings that every test shares."""
 
+import sys
+
 import matplotlib
 import numba
 import pytest
@@ -17,7 +19,9 @@ settings.load_profile("kerasnb")
 
 @pytest.fixture(autouse=True)
 def fresh_start():
-    """Every test starts with the same random numbers, default names and precision."""
+    """Every test starts with the same random numbers, names, precision, no figure."""
+    if "matplotlib.pyplot" in sys.modules:  # which keeps figures until they are closed
+        sys.modules["matplotlib.pyplot"].close("all")
     kerasnb.set_seed(0)
     kerasnb.reset_names()
     yield

@@ -60,6 +60,12 @@ def test_boxes_say_shapes_and_leave_names_out(chain):
     assert len(texts(figure)) == 9
 
 
+def test_boxes_say_how_many_parameters(chain):
+    """Below the name and the shapes."""
+    figure = plot_model(chain, None, show_params=True)
+    assert texts(figure)[1::2] == ["12 parameters", "0 parameters", "13 parameters"]
+
+
 def test_layers_in_a_row_stand_in_a_row(chain):
     """Downwards, or to the right."""
     boxes, arrows = plan_of(chain)
@@ -119,6 +125,8 @@ def test_what_cannot_be_drawn_is_refused(chain):
         plot_model(Sequential(), None)
     with pytest.raises(ValueError, match="no shapes to show before it is built"):
         plot_model(Sequential([Dense(1)]), None, show_shapes=True)
+    with pytest.raises(ValueError, match="no params to show .* leave show_params out"):
+        plot_model(Sequential([Dense(1)]), None, show_params=True)
     assert texts(plot_model(Sequential([Dense(1, name="x")]), None)) == ["x: Dense"]
     with pytest.raises(ValueError, match="rankdir of plot_model: 'BT'. Known: LR, TB"):
         plot_model(chain, None, rankdir="BT")

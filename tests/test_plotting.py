@@ -25,13 +25,6 @@ CURVES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    """pyplot keeps every figure until it is closed."""
-    yield
-    plt.close("all")
-
-
 def line(ax, label):
     """Return the only line of a label that starts so."""
     (found,) = [one for one in ax.lines if one.get_label().startswith(label)]

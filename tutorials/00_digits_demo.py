@@ -58,18 +58,13 @@ history = model.fit(x_train, y_train, batch_size=16, epochs=30, validation_split
 # %%
 loss, accuracy = model.evaluate(x_test, y_test, verbose=0)
 predicted = model.predict_classes(x_test)
-sure = model.predict(x_test).max(axis=1)
-order = sorted(range(len(x_test)), key=lambda k: (predicted[k] == y_test[k], -sure[k]))
-worst = order[:12]  # mistakes first, and of those the surest first
 
 folder = pathlib.Path("demo")
 folder.mkdir(exist_ok=True)
 pictures = {
     "training.png": plotting.plot_history(history),
     "confusion.png": plotting.plot_confusion_matrix(y_test, predicted),
-    "mistakes.png": plotting.plot_images(
-        x_test[worst], y_test[worst], predicted[worst]
-    ),
+    "mistakes.png": plotting.plot_mistakes(model, x_test, y_test),
 }
 for name, figure in pictures.items():
     figure.savefig(folder / name)

@@ -90,21 +90,13 @@ history = model.fit(x_train, y_train, batch_size=32, epochs=60, verbose=2)
 
 # %%
 loss, accuracy = model.evaluate(x_test, y_test, verbose=0)
-predicted = model.predict_classes(x_test)
-wrong = np.flatnonzero(predicted != y_test)
-
-three = x_test[y_test == 3][:1]
-maps = np.moveaxis(first(three)[0], -1, 0)  # (filters, rows, columns)
 folder = pathlib.Path("demo")
 folder.mkdir(exist_ok=True)
+three = x_test[y_test == 3][0]
 pictures = {
-    "filters.png": plotting.plot_weights(first, columns=8),
-    "maps.png": plotting.plot_images(
-        np.concatenate([three[..., 0] * maps.max(), maps]),
-        titles=["the digit", *range(16)],
-        columns=6,
-    ),
-    "unread.png": plotting.plot_images(x_test[wrong], y_test[wrong], predicted[wrong]),
+    "filters.png": plotting.plot_filters(model, columns=8),
+    "maps.png": plotting.plot_feature_maps(model, three, columns=6),
+    "unread.png": plotting.plot_mistakes(model, x_test, y_test),
 }
 for name, figure in pictures.items():
     figure.savefig(folder / name)
@@ -119,5 +111,5 @@ assert accuracy >= 0.985
 # 1. Halve the number of filters everywhere. How much does the network lose?
 # 2. Leave out both pooling layers. What happens to the number of weights, and to the
 #    time of an epoch?
-# 3. `model.layers[1](first(three))` gives the maps of the second layer. Draw them: can
-#    you still say what each looks for?
+# 3. `plotting.plot_feature_maps(model, three, layer=1)` draws the maps of the second
+#    layer: can you still say what each looks for?
