@@ -55,6 +55,7 @@ class Tape:
 
     def add(self, value: Any, operands: list[Taped], pullback: Callable) -> Taped:
         """Note one step, and return its result as a taped array."""
+        places = []
         for x in operands:
             if x.tape is not self:
                 raise TypeError(
@@ -62,8 +63,9 @@ class Tape:
                     "that is being differentiated cannot differentiate: there are no "
                     "second derivatives here."
                 )
+            places.append(x.place)
         y = self.watch(value)
-        self.steps.append((y.place, [x.place for x in operands], pullback))
+        self.steps.append((y.place, places, pullback))
         return y
 
     def gradients(self, y: Taped, dy: Any, inputs: list[Taped]) -> list[Any]:
@@ -90,7 +92,6 @@ def fitted(dx: Any, x: np.ndarray) -> np.ndarray:
     >>> fitted(np.ones((4, 3)), np.zeros((3,)))
     array([4., 4., 4.])
     """
-    dx = np.asarray(dx)
     if dx.shape != x.shape:
         dx = dx.sum(axis=tuple(range(dx.ndim - x.ndim)))
         thin = tuple(k for k in range(x.ndim) if x.shape[k] == 1 < dx.shape[k])
@@ -101,7 +102,7 @@ def fitted(dx: Any, x: np.ndarray) -> np.ndarray:
 # ---- arrays that write it ---------------------------------------------------------
 
 
-class Taped(np.lib.mixins.NDArrayOperatorsMixin):
+class Taped:
     """
     An array whose use is noted on a tape; NumPy's functions and operators take it.
 
@@ -116,6 +117,7 @@ class Taped(np.lib.mixins.NDArrayOperatorsMixin):
     """
 
     __slots__ = ("value", "tape", "place")
+    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, value: np.ndarray, tape: Tape, place: int) -> None:
         self.value, self.tape, self.place = value, tape, place
@@ -127,11 +129,11 @@ class Taped(np.lib.mixins.NDArrayOperatorsMixin):
     T = property(lambda self: np.transpose(self), doc="The axes in reverse order.")
 
     def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **named: Any) -> Any:
+        if method == "__call__":
+            return call(ufunc, args, named)
         if method == "at":
             raise in_place(f"numpy.{ufunc.__name__}.at")
-        if method != "__call__":
-            raise unknown(f"numpy.{ufunc.__name__}.{method}", {})
-        return call(ufunc, args, named)
+        raise unknown(f"numpy.{ufunc.__name__}.{method}", {})
 
     def __array_function__(self, function: Any, types: Any, args: Any, named: Any):
         return call(function, args, named)
@@ -167,18 +169,6 @@ class Taped(np.lib.mixins.NDArrayOperatorsMixin):
         squares = type(exponent) in (int, float) and exponent == 2
         return np.square(self) if squares else np.power(self, exponent)
 
-    def __iadd__(self, other: Any) -> Taped:
-        return self + other
-
-    def __isub__(self, other: Any) -> Taped:
-        return self - other
-
-    def __imul__(self, other: Any) -> Taped:
-        return self * other
-
-    def __itruediv__(self, other: Any) -> Taped:
-        return self / other
-
     def __setitem__(self, key: Any, value: Any) -> NoReturn:
         raise in_place("x[...] = y")
 
@@ -210,6 +200,33 @@ class Taped(np.lib.mixins.NDArrayOperatorsMixin):
         return f"<Taped {self.value!r}>"
 
 
+def _operator(ufunc: Callable) -> Callable:
+    return lambda self, *other: call(ufunc, (self, *other), {})
+
+
+def _reflected(ufunc: Callable) -> Callable:
+    return lambda self, other: call(ufunc, (other, self), {})
+
+
+OPERATORS = {
+    **{"neg": np.negative, "pos": np.positive, "abs": np.abs, "invert": np.invert},
+    **{"lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal},
+    **{"eq": np.equal, "ne": np.not_equal},
+}
+TWO_SIDED = {
+    **{"add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide},
+    **{"floordiv": np.floor_divide, "mod": np.remainder, "divmod": np.divmod},
+    **{"matmul": np.matmul, "pow": np.power, "and": np.bitwise_and},
+    **{"or": np.bitwise_or, "xor": np.bitwise_xor, "lshift": np.left_shift},
+    **{"rshift": np.right_shift},
+}
+for _name, _ufunc in {**OPERATORS, **TWO_SIDED}.items():
+    if f"__{_name}__" not in vars(Taped):
+        setattr(Taped, f"__{_name}__", _operator(_ufunc))
+    if _name in TWO_SIDED:
+        setattr(Taped, f"__r{_name}__", _reflected(_ufunc))
+
+
 def _method(function: Callable) -> Callable:
     def method(self, *args, **named):
         return function(self, *args, **named)
@@ -224,6 +241,9 @@ for _name in """all any argmax argmin argsort clip copy cumprod cumsum dot max m
 
 
 # ---- what happens when NumPy is called --------------------------------------------
+
+
+CONSTANT = {np.ndarray, float, int, bool, type(None)}  # what needs no second look
 
 
 def call(function: Callable, args: Sequence, named: dict[str, Any]) -> Any:
@@ -247,65 +267,63 @@ def record(function: Callable, args: Sequence, named: dict[str, Any]) -> Any:
         raise unknown(_title(function), named)
     plain, operands, roles = [], [], []
     for k, x in enumerate(args):
-        if type(x) is np.ndarray:  # the usual case, without looking any further
+        if type(x) in CONSTANT:
             plain.append(x)
             continue
         for part, taped in _parts(x):
             if together or rule[k] is not None:
                 operands.append(taped)
-                roles.append((k, part))
+                roles.append((k, part, taped.value))
         plain.append(_opened(x))
     y = function(*plain, **named)
     if not operands:
         return y
 
-    def pullback(dy):
+    def pullback(dy):  # without a taped array in it, which would keep the tape alive
         if together:
             found = rule(dy, y, *plain, **named)
         gradients = []
-        for (k, part), x in zip(roles, operands):
+        for k, part, x in roles:
             dx = found[k] if together else rule[k](dy, y, *plain, **named)
-            gradients.append(fitted(dx if part is None else dx[part], x.value))
+            gradients.append(fitted(dx if part is None else dx[part], x))
         return gradients
 
     return operands[0].tape.add(y, operands, pullback)
 
 
-def _parts(x: Any) -> list[tuple[int | None, Taped]]:
+def _parts(x: Any) -> Sequence[tuple[int | None, Taped]]:
     """Return the taped arrays in an argument, and where each stands in a list."""
-    if isinstance(x, Taped):
-        return [(None, x)]
+    if type(x) is Taped:
+        return ((None, x),)
     if not isinstance(x, (list, tuple)):
-        return []
-    return [(k, part) for k, part in enumerate(x) if isinstance(part, Taped)]
+        return ()
+    return [(k, part) for k, part in enumerate(x) if type(part) is Taped]
 
 
 def _opened(x: Any) -> Any:
     """Return arguments with plain arrays in the place of taped ones and variables."""
-    if isinstance(x, (Taped, Variable)):
+    kind = type(x)
+    if kind is Taped or isinstance(x, Variable):
         return x.value
-    if isinstance(x, dict):
-        return {name: _opened(part) for name, part in x.items()}
-    if type(x) in (list, tuple):
-        return type(x)(_opened(part) for part in x)
-    return x
+    if kind is list or kind is tuple:
+        return kind(map(_opened, x))
+    return {name: _opened(part) for name, part in x.items()} if kind is dict else x
 
 
 def _accepts(rule: Callable, first: int, args: Sequence, named: dict) -> bool:
     """Return whether a rule knows these arguments, none of them taped and named."""
-    names = _arguments(rule, first)
-    if "*" in names or len(args) > len(names):
-        return "*" in names
-    for name, x in named.items():
-        if name not in names or isinstance(x, Taped):
-            return False
-    return True
+    if named and Taped in map(type, named.values()):
+        return False
+    return _knows(rule, first, len(args), *named)
 
 
 @functools.lru_cache(maxsize=None)
-def _arguments(rule: Callable, first: int) -> list[str]:
+def _knows(rule: Callable, first: int, count: int, *named: str) -> bool:
+    """Return whether a rule has so many parameters, and those of these names."""
     found = list(inspect.signature(rule).parameters.values())[first:]
-    return ["*" if p.kind is p.VAR_POSITIONAL else p.name for p in found]
+    if any(p.kind is p.VAR_POSITIONAL for p in found):
+        return True
+    return count <= len(found) and {p.name for p in found}.issuperset(named)
 
 
 def _title(function: Any) -> str:

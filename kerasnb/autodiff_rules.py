@@ -60,8 +60,11 @@ def on_tape(function: Callable, *args: Any) -> Any:
 def spread(dy: Any, x: Any, axis: Any, keepdims: Any = False) -> Any:
     """Return what belongs to a reduced array in the shape of the array x."""
     if axis is not None and not keepdims:
-        dy = np.expand_dims(dy, axis)
-    wide = np.empty(x.shape, np.result_type(dy))
+        thin = list(x.shape)
+        for k in axis if isinstance(axis, tuple) else (axis,):
+            thin[k] = 1
+        dy = dy.reshape(thin)
+    wide = np.empty(x.shape, dy.dtype)
     wide[...] = dy  # quicker than broadcast_to for small arrays, and may be kept
     return wide
 

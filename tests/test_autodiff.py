@@ -1,6 +1,8 @@
 """The tape: gradients of programs, and what it refuses."""
 
+import gc
 import math
+import weakref
 
 import numba
 import numpy as np
@@ -244,6 +246,42 @@ def test_adding_on_makes_a_new_array():
         return y + kept
 
     assert value_and_grad(f)(3.0) == (16.0, 8.5)
+
+
+def test_every_operator_asks_numpy():
+    """Whatever Python has a sign for is computed, or named as unknown; no hash."""
+    x = Tape().watch(np.array([1.0, -2.0]))
+    assert (-x).value.tolist() == [-1, 2] and abs(x).value.tolist() == [1, 2]
+    assert (x // 2).tolist() == [0, -1] and (3 // x).tolist() == [3, -2]
+    assert (x % 2).value.tolist() == [1, 0] and (3.0 % x).value.tolist() == [0, -1]
+    assert (2**x).value.tolist() == [2, 0.25] and (+x).value.tolist() == [1, -2]
+    for f, name in (
+        (lambda: x & x, "bitwise_and"),
+        (lambda: 1 | x, "bitwise_or"),
+        (lambda: x ^ 1, "bitwise_xor"),
+        (lambda: x << 1, "left_shift"),
+        (lambda: 1 >> x, "right_shift"),
+        (lambda: divmod(x, 2), "divmod"),
+        (lambda: ~x, "invert"),
+    ):
+        with pytest.raises(TypeError, match=f"numpy.{name}: the tape does not know"):
+            f()
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(x)
+
+
+def test_a_tape_goes_when_its_arrays_go():
+    """Nothing on it leads back to it: memory is free without the garbage collector."""
+    gc.disable()
+    try:
+        x = Tape().watch(np.ones(3))
+        y = np.concatenate([np.exp(x) * x, x])[1:].sum()
+        tape = weakref.ref(y.tape)
+        assert len(tape().steps) == 5
+        del x, y
+        assert tape() is None
+    finally:
+        gc.enable()
 
 
 def test_value_is_a_constant():
