@@ -233,7 +233,8 @@ class Optimizer:
         Raises
         ------
         ValueError
-            If a part is missing or unknown, or a slot has another length.
+            If a part is missing or unknown, or a slot has another length: then nothing
+            has changed. If an array cannot be read: then the slots start anew.
         """
         who = type(self).__name__
         slots = {name: _as_parts(state[name]) for name in self.slots if name in state}
@@ -261,10 +262,15 @@ class Optimizer:
         if self.size is None and slots:
             first = next(iter(slots.values()))[0]
             self.build(first.size, first.dtype)
-        filled = {name: self._filled(parts) for name, parts in slots.items()}
         if self.size is not None:
             self._start_anew()
-        for name, value in {**scalars, **filled}.items():
+        try:
+            for name, parts in slots.items():
+                setattr(self, name, self._filled(parts))
+        except ValueError:  # arrays in a damaged file
+            self._start_anew()
+            raise
+        for name, value in scalars.items():
             setattr(self, name, value)
 
     def _filled(self, parts: Sequence[Any]) -> np.ndarray:

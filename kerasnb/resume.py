@@ -29,7 +29,7 @@ from .snapshot import (
     take_layers,
 )
 from .state import keeps_state
-from .utils import positive_integer, whole_number
+from .utils import positive_integer, said, whole_number
 
 FOREIGN_ENDINGS = (".h5", ".hdf5", ".keras")
 OPTIONAL = "ProgbarLogger"  # verbose may differ from run to run
@@ -258,7 +258,7 @@ class Run:
             self._backup.run = None
             raise ValueError(
                 f"{self._backup.filepath} is the checkpoint of another training: "
-                f"{_told(error)} Train with the same model, data and callbacks as then,"
+                f"{said(error)} Train with the same model, data and callbacks as then,"
                 " or remove the file to begin anew."
             ) from error
         for weight, array in matched:
@@ -349,8 +349,3 @@ def set_settings(optimizer: Any, config: dict[str, Any]) -> None:
     other = type(optimizer).from_config(config)
     for name in config:
         setattr(optimizer, name, getattr(other, name))
-
-
-def _told(error: Exception) -> str:
-    text = str(error) if isinstance(error, (TypeError, ValueError)) else repr(error)
-    return text if text.endswith(".") else f"{text}."

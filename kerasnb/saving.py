@@ -37,7 +37,7 @@ from .snapshot import (
     take_weights,
 )
 from .state import packed, unpacked
-from .utils import collected_functions, custom_object_scope, name_of
+from .utils import collected_functions, custom_object_scope, name_of, said
 from .version import __version__
 
 FORMAT = "kerasnb 1"
@@ -333,7 +333,7 @@ def _rebuilt(path: str, snapshot: Snapshot) -> Any:
         raise
     except Exception as error:  # a class can refuse a forged configuration in any way
         raise ValueError(
-            f"load_model: the model in {path} cannot be built. {_told(error)} Classes "
+            f"load_model: the model in {path} cannot be built. {said(error)} Classes "
             "and functions of your own are passed as custom_objects={'Name': Name}."
         ) from error
     snapshot.layers.clear()
@@ -352,15 +352,10 @@ def _recompile(path: str, model: Any, snapshot: Snapshot) -> None:
         raise
     except Exception as error:
         raise ValueError(
-            f"load_model: the model in {path} cannot be compiled. {_told(error)} Losses"
+            f"load_model: the model in {path} cannot be compiled. {said(error)} Losses"
             ", metrics and optimizers of your own are passed as custom_objects="
             "{'name': object}; compile=False loads the model alone."
         ) from error
-
-
-def _told(error: Exception) -> str:
-    text = str(error) if isinstance(error, (TypeError, ValueError)) else repr(error)
-    return text if text.endswith(".") else f"{text}."
 
 
 # ---------------------------------------------------------------- paths and models

@@ -220,6 +220,19 @@ def construct(identifier, table, base, what):
     return None
 
 
+def said(error: Exception) -> str:
+    """
+    Return what an error says, as a sentence; of other kinds than ours, the kind too.
+
+    Examples
+    --------
+    >>> said(ValueError("expected 1")), said(KeyError("x"))
+    ('expected 1.', "KeyError('x').")
+    """
+    text = str(error) if isinstance(error, (TypeError, ValueError)) else repr(error)
+    return text if text.endswith(".") else f"{text}."
+
+
 def whole_number(value, what, least=0):
     """Return a whole number from `least` on; a ValueError names the argument."""
     is_number = isinstance(value, Real) and not isinstance(value, bool)

@@ -45,39 +45,49 @@ def kills(count, folder):
     """
     Kill a saving process `count` times, at random moments after its first save.
 
-    The file must hold the last save that was told of, or the one begun after it.
+    The file must hold the last save that was told of, or the one begun after it; the
+    formats take turns.
     """
-    path = folder / "model.knb"
     rng = np.random.default_rng(1)
-    number, cut = 0, 0
+    paths = [folder / f"model.{ending}" for ending in ("knb", "h5", "keras")]
+    numbers, cut = dict.fromkeys(paths, 0), 0
     dense = layers.Dense(
         250, input_shape=(500,), use_bias=False, kernel_initializer="zeros"
     )
     model = Sequential([dense])
-    for _ in range(count):
-        out, pipe = os.pipe()
-        child = os.fork()
-        if child == 0:
-            save_for_ever(model, path, pipe, number)
-        os.close(pipe)
-        told = os.read(out, 4)
-        time.sleep(rng.uniform(0, 0.02))
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        while rest := os.read(out, 1 << 16):
-            told = (told + rest)[-4:]
-        os.close(out)
-        acknowledged = int.from_bytes(told, "little")
+    for path in paths:
+        model.save(path)  # what is imported for it is there before the first fork
+    for turn in range(count):
+        path = paths[turn % len(paths)]
+        told = told_before_a_kill(model, path, numbers[path], rng)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             values = np.unique(load_model(path).get_weights()[0])
         assert len(values) == 1, f"a mixture of saves: {values}"
-        number = int(values[0])
-        assert acknowledged <= number <= acknowledged + 1, (acknowledged, number)
-        cut += sum(1 for name in os.listdir(folder) if name.endswith(".tmp"))
+        numbers[path] = int(values[0])
+        assert told <= numbers[path] <= told + 1, (path, told, numbers[path])
+        cut += len(list(folder.glob("*.tmp")))
         for name in folder.glob("*.tmp"):
             name.unlink()
-    return {"kills": count, "saves": number, "killed within a save": cut}
+    saves = {path.suffix: number for path, number in numbers.items()}
+    return {"kills": count, "saves": saves, "killed within a save": cut}
+
+
+def told_before_a_kill(model, path, number, rng):
+    """Let a process save and kill it; return the number of the last save told of."""
+    out, pipe = os.pipe()
+    child = os.fork()
+    if child == 0:
+        save_for_ever(model, path, pipe, number)
+    os.close(pipe)
+    told = os.read(out, 4)
+    time.sleep(rng.uniform(0, 0.02))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    while rest := os.read(out, 1 << 16):
+        told = (told + rest)[-4:]
+    os.close(out)
+    return int.from_bytes(told, "little")
 
 
 # ---- mutations --------------------------------------------------------------------

@@ -8,24 +8,23 @@ import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from test_keras2_files import (
-    OPTIMIZERS,
+from test_keras2_files import OPTIMIZERS, samples, scatter
+from zoo import (
+    OURS,
+    SHARED,
     X,
     Y,
     compiled,
+    exchanged,
     network,
+    others,
     same_weights,
-    samples,
-    scatter,
     train,
 )
-from zoo import OURS, SHARED, drawn, others
 
 from kerasnb import Sequential, layers, load_model, optimizers
 from kerasnb.container import DamagedFile
 from kerasnb.keras3_config import from_keras3
-
-# The zoo of layers draws activations and other arguments that both libraries have.
 
 
 @pytest.fixture
@@ -107,7 +106,7 @@ def test_a_whole_model_is_a_zip_of_json_and_weights(path):
 def test_every_shared_layer_comes_back(tmp_path_factory, name, data):
     """Configuration and weights, for arguments that are drawn."""
     path = tmp_path_factory.getbasetemp() / "round.keras"
-    model = drawn(data, name, SHARED)
+    model = Sequential([data.draw(exchanged(name))])
     scatter(model)
     model.save(path)
     loaded = load_model(path, compile=False)
@@ -194,11 +193,13 @@ def test_seeds_of_random_layers_are_left_aside(tmp_path):
 # ---- what is not the same in both -------------------------------------------------
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_layers_that_keras_3_lacks_are_refused(path, name):
+@pytest.mark.parametrize("name", sorted(OURS))
+@settings(max_examples=1)
+@given(data=st.data())
+def test_layers_that_keras_3_lacks_are_refused(tmp_path_factory, name, data):
     """The message names another format; nothing is written."""
-    shape, positional, _ = OURS[name]
-    model = Sequential([getattr(layers, name)(*positional, input_shape=shape)])
+    path = tmp_path_factory.mktemp("refused") / "model.keras"
+    model = Sequential([data.draw(exchanged(name))])
     with pytest.raises(ValueError, match=f"no layer {name} .*such as 'model.knb'"):
         model.save(path)
     assert not path.exists()
@@ -443,7 +444,8 @@ UNSTABLE = "default"  # Keras and its backends warn of what is not our concern
 def test_keras_agrees(tmp_path_factory, keras, name, data):
     """The same predictions after the way there and back, for all kinds of files."""
     folder = tmp_path_factory.getbasetemp()
-    model = others()[name] if name in others() else drawn(data, name, SHARED)
+    known = others()
+    model = known.get(name) or Sequential([data.draw(exchanged(name))])
     scatter(model)
     x = samples(model)
     expected = model.predict(x)

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from zoo import X, Y, compiled, network, same_weights, train
 
 import kerasnb
 from kerasnb import (
@@ -38,35 +39,10 @@ from kerasnb.optimizers import Optimizer
 from kerasnb.regularizers import Regularizer
 from kerasnb.utils import CustomObjectScope, custom_object_scope, get_custom_objects
 
-RNG = np.random.default_rng(0)
-X = RNG.standard_normal((24, 3)).astype(np.float32)
-Y = RNG.standard_normal((24, 2)).astype(np.float32)
-
 
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "model.knb"
-
-
-def network(*hidden):
-    """Return a model 3 -> ... -> 2; `hidden` layers come in between."""
-    first = layers.Dense(4, activation="tanh", input_shape=(3,))
-    return Sequential([first, *hidden, layers.Dense(2)])
-
-
-def compiled(optimizer="adam", **arguments):
-    model = network()
-    model.compile(optimizer, **{"loss": "mse", **arguments})
-    return model
-
-
-def train(model, epochs=2):
-    return model.fit(X, Y, 8, epochs=epochs, shuffle=False, verbose=0).history
-
-
-def same_weights(a, b):
-    a, b = a.get_weights(), b.get_weights()
-    return len(a) == len(b) and all(np.array_equal(*pair) for pair in zip(a, b))
 
 
 def rewritten(path, **strings):
