@@ -9,16 +9,14 @@ both, and lets go of all buffers, so that the model works on with smaller batche
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from . import device
-from .layer import Layer, shapes_of
+from .layer import Layer
+from .summary import Costs, show_bytes
 
-SHARE = 0.75  # of the free memory that a proposed batch may count on
+SHARE = 0.5  # of the free memory for a proposed batch, which needs scratch too
 
 
 @contextlib.contextmanager
@@ -45,11 +43,12 @@ def within_memory(model: Any, call: str, batch_size: int) -> Iterator[None]:
         sample = bytes_per_sample(model)
         let_go(model)
         kept, free = device.memory()
+        need = show_bytes(sample * batch_size)
         raise RuntimeError(
             f"{call}: the GPU has no room for batches of {batch_size}. {model.name} "
-            f"needs about {show(sample)} a sample, so {show(sample * batch_size)}, "
-            f"beside the {show(kept)} in use for weights, optimizer and data; "
-            f"{show(free)} are free. {advice(free, sample, batch_size)}"
+            f"needs about {show_bytes(sample)} a sample, so {need}, beside the "
+            f"{show_bytes(kept)} in use for weights, optimizer and data; "
+            f"{show_bytes(free)} are free. {advice(free, sample, batch_size)}"
         ) from None
 
 
@@ -63,12 +62,7 @@ def advice(free: float, sample: int, batch_size: int) -> str:
 
 def bytes_per_sample(model: Any) -> int:
     """Return about what a sample takes in all layers: outputs and their gradients."""
-    numbers = 0
-    for layer in model.walk():
-        if not layer.sublayers and layer.output_shape is not None:
-            for shape in shapes_of(layer.output_shape):
-                numbers += math.prod(size or 1 for size in shape[1:])
-    return 2 * numbers * np.dtype(model.dtype).itemsize
+    return 2 * sum(Costs(model, 1).bytes)
 
 
 def let_go(model: Any) -> None:
@@ -86,12 +80,3 @@ def _drop(layer: Layer, rooms: set[int]) -> None:
         if any(device.is_there(one) and id(one.memory) in rooms for one in values):
             setattr(layer, name, None)
     layer.forget_buffers()
-
-
-def show(nbytes: float) -> str:
-    """Write a number of bytes: '1.5 MB'."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if nbytes < 1000 or unit == "GB":
-            break
-        nbytes /= 1000
-    return f"{nbytes:.3g} {unit}"
