@@ -3,12 +3,15 @@ Convolution: one thread owns one number of the output and gathers what it is mad
 
 The letters and the window are those of `plain/convolution.py`. A number of the output
 sees a window of the input; a weight sees all images; and a number of the input asks
-which windows see it. Read next: `depthwise.py`.
+which windows see it. Large convolutions take the fast form of `implicit.py`: read it
+next.
 """
 
 from ..jit import inner
 from ..plain.convolution import seen
+from . import implicit
 from .indices import indices_5
+from .product import pays
 from .reductions import column_sums
 from .target import cuda, entry, grid, launcher, like
 
@@ -49,7 +52,10 @@ def convolution_forward(y, x, W, b, stride, dilation, padding):
 
     y (N, D, R, C, F) out    x (N, I, J, L, K)    W (P, Q, S, K, F)    b (F,)
     """
-    _convolution_forward[grid(y.size)](y, x, W, b, stride, dilation, padding)
+    if pays(y, W.size // len(b)):
+        implicit.implicit_forward(y, x, W, b, stride, dilation, padding)
+    else:
+        _convolution_forward[grid(y.size)](y, x, W, b, stride, dilation, padding)
 
 
 @entry
@@ -76,7 +82,11 @@ def convolution_backward_weights(dW, db, dz, x, stride, dilation, padding):
     db[f] = sum_(n, d, r, c) dz[n, d, r, c, f]
     dW (P, Q, S, K, F) out    db (F,) out    dz (N, D, R, C, F)    x (N, I, J, L, K)
     """
-    _convolution_backward_weights[grid(dW.size)](dW, dz, x, stride, dilation, padding)
+    steps = stride, dilation, padding
+    if pays(dW, dz.size // len(db)):
+        implicit.implicit_backward_weights(dW, dz, x, *steps)
+    else:
+        _convolution_backward_weights[grid(dW.size)](dW, dz, x, *steps)
     bias_backward(db, dz.reshape(-1, db.size))
 
 
@@ -106,9 +116,11 @@ def convolution_backward_input(dx, dz, W, b, stride, dilation, padding):
     the sum runs over those (d, r, c) that see (i, j, l) through (p, q, s)
     dx (N, I, J, L, K) out    dz (N, D, R, C, F)    W (P, Q, S, K, F)    b (K,)
     """  # noqa: E501
-    _convolution_backward_input[grid(dx.size)](
-        dx, dz, W, b, stride, dilation, padding
-    )  # fmt: skip
+    steps = stride, dilation, padding
+    if pays(dx, W.size // len(b)):
+        implicit.implicit_backward_input(dx, dz, W, b, *steps)
+    else:
+        _convolution_backward_input[grid(dx.size)](dx, dz, W, b, *steps)
 
 
 @launcher

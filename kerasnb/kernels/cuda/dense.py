@@ -1,10 +1,13 @@
 """
 The three products behind a Dense layer: one thread owns one number of the output.
 
-N samples, I inputs, O outputs. Read next: `product.py` for the fast form.
+N samples, I inputs, O outputs. Large products take the fast form of `product.py`: read
+it next.
 """
 
 from ..formulas import activations as formula
+from . import product
+from .reductions import column_sums
 from .target import cuda, entry, grid, launcher, like
 
 
@@ -18,6 +21,13 @@ def _dense_forward(y, x, W, b, relu):
         y[n, o] = formula.relu(total) if relu else total
 
 
+def _forward(y, x, W, b, relu):
+    if product.pays(y, x.shape[1]):
+        product.product_forward(y, x, W, b, relu)
+    else:
+        _dense_forward[grid(y.size)](y, x, W, b, relu)
+
+
 @launcher
 def dense_forward(y, x, W, b):
     """
@@ -25,7 +35,7 @@ def dense_forward(y, x, W, b):
 
     y (N, O) out    x (N, I)    W (I, O)    b (O,)
     """
-    _dense_forward[grid(y.size)](y, x, W, b, False)
+    _forward(y, x, W, b, False)
 
 
 @launcher
@@ -35,7 +45,7 @@ def dense_relu_forward(y, x, W, b):
 
     y (N, O) out    x (N, I)    W (I, O)    b (O,)
     """
-    _dense_forward[grid(y.size)](y, x, W, b, True)
+    _forward(y, x, W, b, True)
 
 
 @entry
@@ -48,16 +58,6 @@ def _dense_backward_weights(dW, dz, x):
         dW[i, o] = total
 
 
-@entry
-def _column_sums(db, dz):
-    o = cuda.grid(1)
-    if o < db.size:
-        total = like(dz[0, 0], 0)
-        for n in range(dz.shape[0]):
-            total += dz[n, o]
-        db[o] = total
-
-
 @launcher
 def dense_backward_weights(dW, db, dz, x):
     """
@@ -65,8 +65,11 @@ def dense_backward_weights(dW, db, dz, x):
 
     dW (I, O) out    db (O,) out    dz (N, O)    x (N, I)
     """
-    _dense_backward_weights[grid(dW.size)](dW, dz, x)
-    _column_sums[grid(db.size)](db, dz)
+    if product.pays(dW, len(x)):
+        product.product_backward_weights(dW, dz, x)
+    else:
+        _dense_backward_weights[grid(dW.size)](dW, dz, x)
+    column_sums(db, dz)
 
 
 @entry
@@ -86,4 +89,7 @@ def dense_backward_input(dx, dz, W):
 
     dx (N, I) out    dz (N, O)    W (I, O)
     """
-    _dense_backward_input[grid(dx.size)](dx, dz, W)
+    if product.pays(dx, dz.shape[1]):
+        product.product_backward_input(dx, dz, W)
+    else:
+        _dense_backward_input[grid(dx.size)](dx, dz, W)

@@ -8,6 +8,14 @@ from ..jit import inner
 
 
 @inner
+def indices_3(i, sizes):
+    """Return the indices of number i of an array of these three sizes."""
+    i, c = divmod(i, sizes[2])
+    a, b = divmod(i, sizes[1])
+    return a, b, c
+
+
+@inner
 def indices_4(i, sizes):
     """Return the indices of number i of an array of these four sizes."""
     i, d = divmod(i, sizes[3])
