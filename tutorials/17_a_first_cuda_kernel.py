@@ -25,8 +25,6 @@ random = np.random.default_rng(0)
 # each takes one number. They come in blocks of equal size: thread t of block b owns
 #
 #     i = b threads + t,    y[i] = a x[i] + y[i]
-#
-# First the loop, then the kernel: the same line, but nobody loops.
 
 
 # %%
@@ -84,13 +82,13 @@ ax.grid(False)
 figure(fig, "17_owners")
 
 # %% [markdown]
-# This is how kerasnb writes it. An `entry` is what each thread runs; the launcher below
-# has the name that a layer calls, and decides how many threads there are.
+# So it is in kerasnb. An `entry` is what each thread runs; the launcher below has the
+# name that a layer calls, and decides how many threads there are.
 
 # %%
 show(dense._dense_forward)
 show(dense.dense_forward)
-layer, batch = Dense(3, activation="relu"), random.normal(size=(4, 6))
+layer, batch = Dense(3), random.normal(size=(4, 6))
 on_cpu = layer(batch)
 kerasnb.set_device("cuda")  # here: the simulator
 on_gpu = layer(batch)
@@ -122,7 +120,7 @@ def blocks_for(size, threads):
     ...
 
 
-check(1, blocks_for, lambda n, t: len(range(0, n, t)), lambda r: r.integers(1, 9, 2))
+check(1, blocks_for, lambda n, t: len(range(0, n, t)), lambda r: r.integers(1, 4, 2))
 
 
 # %%
