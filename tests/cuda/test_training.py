@@ -65,7 +65,7 @@ MODELS = {
     "masked GRU": (CODES, "Embedding(7, 3, mask_zero=True), GRU(2)"),
     "Bidirectional": (STEPS, "Bidirectional(LSTM(2, return_sequences=True))"),
     "RNN": (STEPS, "RNN([LSTMCell(2), GRUCell(3)])"),
-    "ConvLSTM2D": ((3, 4, 4, 2), "ConvLSTM2D(2, 2)"),
+    "ConvLSTM2D": ((2, 3, 3, 1), "ConvLSTM2D(1, 2)"),
     "Lambda": (ROW, "Lambda(lambda x: K.sin(x) * x), Dense(2)"),
     "own activation": (ROW, "Dense(2, activation=lambda x: x * K.sigmoid(x))"),
     "merged": (ROW, "Concatenate([Dense(2), Dense(3, 'relu')]), Dense(2)"),

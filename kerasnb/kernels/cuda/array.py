@@ -208,8 +208,8 @@ class Array(np.lib.mixins.NDArrayOperatorsMixin):
         """Copy numbers of the same shape from the host."""
         trips["to_device"] += 1
         if self.flags.c_contiguous:
-            numbers = np.ascontiguousarray(numbers, self.dtype)
-            self.raw.copy_to_device(numbers, stream())
+            numbers = np.ascontiguousarray(numbers, self.dtype).reshape(-1)
+            self.ravel().raw.copy_to_device(numbers, stream())
             stream().synchronize()  # numbers may be gone before they are copied
         else:
             whole = Array(self.memory, self.ground, self.ground)
