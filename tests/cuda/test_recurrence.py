@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from kerasnb import device
+from kerasnb.kernels.cuda import product
 from kerasnb.kernels.cuda import recurrence_persistent as persistent
 from kerasnb.kernels.cuda.array import to_device, trips
+from kerasnb.kernels.cuda.target import is_simulated
+from kerasnb.kernels.cuda.tile import Tile
 from kerasnb.kernels.formulas.recurrence import SIGMOID, TANH
 
 PLAIN, CUDA = device.kernels_of("plain"), device.kernels_of("cuda")
@@ -63,3 +66,18 @@ def test_samples_of_a_block_do_not_meet():
     there_and_back("lstm", CUDA, part)
     np.testing.assert_array_equal(whole[1].copy()[:, 1:4], part[1].copy())
     np.testing.assert_array_equal(whole[7].copy()[1:4], part[7].copy())
+
+
+def test_weights_take_their_columns_of_the_fast_product(monkeypatch):
+    """Where the fast product pays, the same gradients as plain, the rest untouched."""
+    monkeypatch.setattr(product, "FROM", 0)
+    if is_simulated():
+        tiny = Tile(4, 4, 2, 4, 1, 1, 4, 4)
+        monkeypatch.setattr(product, "plan", lambda *sizes: (tiny, 1))
+    rng = np.random.default_rng(0)
+    expected = [rng.normal(size=shape) for shape in ((3, 7), 7, (19, 5), (19, 3))]
+    found = [to_device(a) for a in expected]
+    PLAIN["recurrent_backward_weights"](*expected, 4, 2, 3)
+    CUDA["recurrent_backward_weights"](*found, 4, 2, 3)
+    for a, b in zip(found, expected):
+        np.testing.assert_allclose(a.copy(), b, 1e-12, 1e-12)

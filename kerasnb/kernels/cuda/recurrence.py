@@ -7,6 +7,7 @@ from an earlier launch: at least one for every step. Read next:
 """
 
 from ..formulas.recurrence import activate, slope
+from . import product
 from . import recurrence_persistent as persistent
 from .cells import gru_slopes, gru_state, is_kept, lstm_slopes, lstm_state, seen
 from .indices import indices_3
@@ -74,7 +75,7 @@ def scale_states(y, h, r, g):
 
 
 @part
-def product(h, U, r, s, n, g, o):
+def product_of_step(h, U, r, s, n, g, o):
     """Return sum_k h[s, n, k] r[g, n, k] U[k, g u + o]."""
     u = h.shape[2]
     total = like(h[s, n, 0], 0)
@@ -104,6 +105,13 @@ def _recurrent_backward_weights(dU, dz, h, into, start, count):
 
 
 @entry
+def _take_columns(dU, whole, into, start, count):
+    k, o = divmod(cuda.grid(1), count)
+    if k < dU.shape[0]:
+        dU[k, into + o] = whole[k, start + o]
+
+
+@entry
 def _bias_of_pieces(partial, dz, start):
     p, o = divmod(cuda.grid(1), partial.shape[1])
     if p < partial.shape[0]:
@@ -121,7 +129,13 @@ def recurrent_backward_weights(dU, db, dz, h, into, start, count):
     o < count    dU (u, C) out in part    db (C,) out in part    dz (N, A)    h (N, u)
     """  # noqa: E501
     N, u = h.shape
-    _recurrent_backward_weights[grid(u * count)](dU, dz, h, into, start, count)
+    threads = grid(u * count)
+    if product.pays(dU, N):  # the fast form makes all columns
+        whole = scratch("recurrent weights", (u, dz.shape[1]), dU.dtype)
+        product.product_backward_weights(whole, dz, h)
+        _take_columns[threads](dU, whole, into, start, count)
+    else:
+        _recurrent_backward_weights[threads](dU, dz, h, into, start, count)
     partial = scratch("bias of a cell", (pieces(N, count), count), dz.dtype)
     _bias_of_pieces[grid(partial.size)](partial, dz, start)
     add_pieces(db[into : into + count], partial)
@@ -137,7 +151,7 @@ def _rnn_step(h, z, U, r, mask, phi, s):
         if is_kept(mask, s, n):
             h[s + 1, n, k] = h[s, n, k]
         else:
-            total = z[s, n, k] + product(h, U, r, s, n, 0, k)
+            total = z[s, n, k] + product_of_step(h, U, r, s, n, 0, k)
             h[s + 1, n, k] = activate(phi, total)
 
 
@@ -202,10 +216,10 @@ def _lstm_step(h, c, gates, z, U, r, mask, sigma, phi, s):
     n, k = divmod(cuda.grid(1), u)
     if n < h.shape[1]:
         i, f, g, o, c[s + 1, n, k], h[s + 1, n, k] = lstm_state(
-            z[s, n, k] + product(h, U, r, s, n, 0, k),
-            z[s, n, u + k] + product(h, U, r, s, n, 1, k),
-            z[s, n, 2 * u + k] + product(h, U, r, s, n, 2, k),
-            z[s, n, 3 * u + k] + product(h, U, r, s, n, 3, k),
+            z[s, n, k] + product_of_step(h, U, r, s, n, 0, k),
+            z[s, n, u + k] + product_of_step(h, U, r, s, n, 1, k),
+            z[s, n, 2 * u + k] + product_of_step(h, U, r, s, n, 2, k),
+            z[s, n, 3 * u + k] + product_of_step(h, U, r, s, n, 3, k),
             c[s, n, k], sigma, phi,
         )  # fmt: skip
         gates[s, n, k], gates[s, n, u + k] = i, f
@@ -278,12 +292,12 @@ def _gru_gates(h, gates, inner, z, U, b, r, sigma, reset_after, s):
     u = h.shape[2]
     n, k = divmod(cuda.grid(1), u)
     if n < h.shape[1]:
-        p = z[s, n, k] + b[k] + product(h, U, r, s, n, 0, k)
-        q = z[s, n, u + k] + b[u + k] + product(h, U, r, s, n, 1, k)
+        p = z[s, n, k] + b[k] + product_of_step(h, U, r, s, n, 0, k)
+        q = z[s, n, u + k] + b[u + k] + product_of_step(h, U, r, s, n, 1, k)
         gates[s, n, k] = activate(sigma, p)
         q = gates[s, n, u + k] = activate(sigma, q)
         if reset_after:
-            inner[s, n, k] = b[2 * u + k] + product(h, U, r, s, n, 2, k)
+            inner[s, n, k] = b[2 * u + k] + product_of_step(h, U, r, s, n, 2, k)
         else:
             inner[s, n, k] = q * seen(h[s, n, k], r, 2, n, k)
 
@@ -297,7 +311,7 @@ def _gru_state(h, gates, inner, z, U, b, none, mask, phi, reset_after, s):
         if reset_after:
             g += gates[s, n, u + k] * inner[s, n, k]
         else:
-            g += b[2 * u + k] + product(inner, U, none, s, n, 2, k)
+            g += b[2 * u + k] + product_of_step(inner, U, none, s, n, 2, k)
         g, h[s + 1, n, k] = gru_state(gates[s, n, k], g, h[s, n, k], phi)
         gates[s, n, 2 * u + k] = g
         if is_kept(mask, s, n):
