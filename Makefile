@@ -46,7 +46,7 @@ bench: .venv/bench.stamp  ## time kerasnb against Keras 3 and PyTorch (installs 
 	$(BIN)/python tests/bench/bench.py
 
 tutorials: .venv/notebook.stamp  ## run every lesson, write notebooks and pages with figures
-	for script in tutorials/0[1-9]_*.py tutorials/[1-9][0-9]_*.py; do \
+	@for script in tutorials/0[1-9]_*.py tutorials/[1-9][0-9]_*.py; do \
 	    test -f $$script || continue; \
 	    page=$(PAGES)/$$(basename $$script .py); echo "$$script -> $$page.html"; \
 	    MPLBACKEND=Agg $(BIN)/python $$script && \
