@@ -44,7 +44,7 @@ CARDS = {
     if name != "use_bias" and "dropout" not in name
 }
 
-ROW, STEPS, IMAGE, VOLUME = (4,), (5, 3), (5, 4, 3), (3, 3, 3, 2)
+ROW, STEPS, IMAGE, VOLUME, FILM = (4,), (5, 3), (5, 4, 3), (3, 3, 3, 2), (3, 6, 5, 2)
 
 SHARED = {
     "Dense": (ROW, [3], KERNEL),
@@ -67,6 +67,17 @@ SHARED = {
     "SimpleRNN": (STEPS, [3], RECURRENT),
     "GRU": (STEPS, [3], {**GATED, "reset_after": st.booleans()}),
     "LSTM": (STEPS, [3], {**GATED, "unit_forget_bias": st.booleans()}),
+    "ConvLSTM2D": (
+        FILM,
+        [2, (2, 3)],
+        {
+            **GATED,
+            "padding": PADDING,
+            "strides": st.integers(1, 2),
+            "dilation_rate": st.integers(1, 2),
+            "unit_forget_bias": st.booleans(),
+        },
+    ),
     "BatchNormalization": (
         IMAGE,
         [],
@@ -135,7 +146,6 @@ OURS = {
 APART = {"Lambda", "Embedding", "TimeDistributed", "TimeDistributedDense", "InputLayer"}
 APART |= {"Merge", "Add", "Subtract", "Multiply", "Average", "Maximum", "Dot"}
 APART |= {
-    "ConvLSTM2D",
     "ConvLSTM2DCell",
     "Cell",
     "SimpleRNNCell",
