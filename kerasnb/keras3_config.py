@@ -86,7 +86,7 @@ IGNORED = {
     "SimpleRNN": ("seed",),
     "GRU": ("seed",),
     "LSTM": ("seed",),
-    "ConvLSTM2D": ("seed",),
+    "ConvLSTM2D": ("seed", "unroll"),
 }
 """Arguments that change no prediction."""
 
@@ -94,6 +94,7 @@ ONLY_WITH: dict[tuple[str, str], tuple] = {
     ("DepthwiseConv2D", "dilation_rate"): ([1, 1], 1),
     ("Conv3DTranspose", "dilation_rate"): ([1, 1, 1], 1),
     ("ZeroPadding1D", "data_format"): ("channels_last", None),
+    ("ConvLSTM2D", "return_state"): (False,),
 }
 """Class and argument that we lack -> the values that it may have."""
 

@@ -101,7 +101,8 @@ def _counted(layers: list[Layer]) -> list[str]:
     seen: Counter = Counter()
     names = []
     for layer in layers:
-        name = snake_case(_kind(layer))
+        kind = _kind(layer)
+        name = "conv_lstm2d" if kind == "ConvLSTM2D" else snake_case(kind)
         names.append(f"{name}_{seen[name]}" if seen[name] else name)
         seen[name] += 1
     return names

@@ -99,6 +99,25 @@ def test_blocks_of_cudnn_lie_the_other_way_round():
     np.testing.assert_array_equal(found[1][:, 3:6], np.arange(9.0).reshape(3, 3).T)
 
 
+@pytest.mark.filterwarnings("ignore")  # of the other library's parts
+@pytest.mark.parametrize("kind, gates", [("GRU", 3), ("LSTM", 4)])
+@pytest.mark.parametrize("D, u", [(1, 1), (2, 3), (5, 4)])
+def test_tensorflow_arranges_the_arrays_of_cudnn_alike(kind, gates, D, u):
+    """Its own converter of such files: from the cards and onto them."""
+    theirs = pytest.importorskip("tensorflow.python.keras.saving.hdf5_format")
+
+    def converted(name, given):
+        layer = type(name, (), {"name": name, "units": u, "reset_after": True})()
+        return theirs._convert_rnn_weights(layer, given)
+
+    cards = arrays(gates, D, u, (2 * gates * u,))
+    for a, b in zip(from_cudnn(cards), converted(kind, cards)):
+        np.testing.assert_array_equal(a, b)
+    plain = arrays(gates, D, u, (2, 3 * u) if gates == 3 else None)
+    for a, b in zip(to_cudnn(plain), converted(f"CuDNN{kind}", plain)):
+        np.testing.assert_allclose(a, b, rtol=1e-15)
+
+
 # ---- errors -----------------------------------------------------------------------
 
 

@@ -147,6 +147,21 @@ def test_the_arrays_of_the_gates_become_one(kind, old, new):
         assert np.array_equal(made[i], expected)
 
 
+@pytest.mark.parametrize("first", [False, True])
+def test_the_arrays_of_a_convolutional_lstm_become_three(path, first):
+    """12 of i, c, f, o; with the channels in front, the windows come behind."""
+    parts = {g: [array(3, 2, 4, 5), array(3, 2, 5, 5), array(5)] for g in "icfo"}
+    stored = [a.transpose(3, 2, 0, 1) if first and a.ndim == 4 else a
+              for gate in "icfo" for a in parts[gate]]  # fmt: skip
+    where = ("channels_first", (6, 4, 7, 7)) if first else (None, (6, 7, 7, 4))
+    layer = layers.ConvLSTM2D(5, (3, 2), data_format=where[0], input_shape=where[1])
+    got = loaded(path, layer, stored)
+    assert len(got) == 3
+    for i, found in enumerate(got):
+        expected = np.concatenate([parts[g][i] for g in "ifco"], axis=-1)
+        assert np.array_equal(found, expected)
+
+
 def test_fused_arrays_stay(path):
     """consume_less='gpu' had them in our order already."""
     layer = LSTM(input_shape=(5, 3))

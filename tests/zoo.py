@@ -320,7 +320,7 @@ OURS = {"CuDNNGRU", "CuDNNLSTM", "LocallyConnected1D", "LocallyConnected2D", "Hi
 OURS |= {"MaxoutDense", "ThresholdedReLU", "ParametricSoftplus", "SReLU"}
 """Layers of Keras 1 and 2 that Keras 3 does not have."""
 
-APART = {"Embedding", "TimeDistributed", "Bidirectional", "RNN", "ConvLSTM2D"}
+APART = {"Embedding", "TimeDistributed", "Bidirectional", "RNN"}
 """Layers that are in `others`, or not exchanged."""
 
 SHARED = sorted(set(CASES) - OURS - APART)
