@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from . import random
-from .data import check_inputs, standardize
+from .data import check_inputs, on_device, standardize
 from .diagram import branches_of
 from .layer import Layer, each
 from .stack import Stack
@@ -176,14 +176,17 @@ def pass_batch(
 
 def _run(model, batch, training):
     """Do what a training step does before the update, or only the forward part."""
+    batch = on_device(*batch)
     if len(batch) == 1:
         return model.forward(batch[0], training)
     if training:
-        return model._learn(*batch)
+        model._learn(*batch)
+        return list(map(float, model._values()))
     x, t, w = batch
-    p = model.forward(x, False)
-    values = model._objective.evaluate(t, p, model.output_mask, w)
-    model.backward(model._objective.gradient(p))
+    p, objective = model.forward(x, False), model._objective
+    objective.measure(t, p, model.output_mask, w)
+    values = list(map(float, objective.values()))
+    model.backward(objective.gradient(p))
     return values
 
 

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import zoo
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kerasnb import Sequential, layers
 from kerasnb.explanation import dead_units, spread
@@ -153,18 +155,16 @@ def test_inner_models_are_indented_and_counted_once():
     assert "\n  a (Dense)" in str(told)
 
 
-@pytest.mark.parametrize("name", sorted([*zoo.SHARED, *zoo.OURS]))
-def test_every_layer_can_be_explained(name):
+@pytest.mark.parametrize("name", sorted({*zoo.SHARED, *zoo.OURS}))
+@settings(max_examples=2)
+@given(data=st.data())
+def test_every_layer_can_be_explained(name, data):
     """A batch of two through each kind of layer, told and printed."""
-    shape, arguments, _ = {**zoo.SHARED, **zoo.OURS}[name]
-    options = {"rate": 0.5} if "Dropout" in name and not arguments else {}
-    if name == "Activation":
-        options = {"activation": "relu"}
-    layer = layers.get(name)(*arguments, input_shape=shape, name="it", **options)
-    told = Sequential([layer]).explain(np.ones((2, *shape)))
+    layer = data.draw(zoo.exchanged(name))
+    told = Sequential([layer]).explain(np.ones((2, *layer.batch_input_shape[1:])))
     (row,) = told.rows
     assert row["output_shape"] == (2, *layer.output_shape[1:])
-    assert str(told).split("\n")[4].startswith("it")
+    assert str(told).split("\n")[4].startswith(layer.name[:20])
 
 
 @pytest.mark.parametrize("name", sorted(zoo.others()))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import zoo
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasnb import Fork, Merge, Sequential, layers
@@ -262,14 +262,14 @@ def test_frozen_layers_cost_less_backward():
     assert model.backward_flops((None, 3)) == 2 * 10
 
 
-@pytest.mark.parametrize("name", sorted([*zoo.SHARED, *zoo.OURS]))
-def test_every_layer_counts(name):
+@pytest.mark.parametrize("name", sorted({*zoo.SHARED, *zoo.OURS}))
+@settings(max_examples=3)
+@given(data=st.data())
+def test_every_layer_counts(name, data):
     """Whole numbers, none negative; twice the batch is twice the work."""
-    shape, arguments, _ = {**zoo.SHARED, **zoo.OURS}[name]
-    options = {"rate": 0.5} if "Dropout" in name and not arguments else {}
-    if name == "Activation":
-        options = {"activation": "relu"}
-    layer = connected(layers.get(name)(*arguments, **options), (None, *shape))
+    layer = data.draw(zoo.exchanged(name))
+    shape = layer.batch_input_shape[1:]
+    connected(layer, (None, *shape))
     one, two = ((n, *shape) for n in (1, 2))
     for count in (layer.flops, layer.backward_flops):
         assert isinstance(count(one), int | np.integer)
