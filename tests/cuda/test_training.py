@@ -1,5 +1,7 @@
 """Training on the device: the numbers of `plain`, and nothing read on the way."""
 
+import copy
+import pickle
 import re
 
 import numpy as np
@@ -247,6 +249,26 @@ def test_a_model_is_saved_and_goes_on(tmp_path, quick):
         again = kerasnb.load_model(tmp_path / "model.knb")
         found = again.fit(x, y, epochs=1, seed=5, **FITTING).history["loss"]
         np.testing.assert_allclose(found, expected, TOLERANCE, TOLERANCE)
+
+
+def test_a_model_on_the_device_is_copied_and_pickled(quick):
+    """The copies predict the same."""
+    model, x, y, _ = trained("cuda", *MODELS["Conv2D"], optimizer="adam")
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        np.testing.assert_array_equal(other.predict(x), model.predict(x))
+        other.fit(x, y, epochs=1, **FITTING)
+
+
+def test_a_batch_on_the_device_is_explained(quick):
+    """Shapes, ranges and gradients are those of plain, and nothing is changed."""
+    model, x, y, _ = trained("cuda", *MODELS["Conv2D"])
+    before, told = model.get_weights(), model.explain(x, y)
+    kerasnb.set_device("plain")
+    for row, expected in zip(told.rows, model.explain(x, y).rows):
+        for name in ("activation", "gradient"):
+            assert row[name] == pytest.approx(expected[name], rel=1e-4, abs=1e-6)
+    for a, b in zip(before, model.get_weights()):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_logs_are_floats_for_callbacks_that_look(quick):

@@ -176,6 +176,9 @@ class Array(np.lib.mixins.NDArrayOperatorsMixin):
     def __array__(self, dtype=None, copy=None):
         return self.copy().astype(dtype or self.dtype, copy=False)
 
+    def __reduce__(self):
+        return np.array, (self.copy(),)  # a copy or a pickle lies on the host
+
     def __setitem__(self, index, value):
         if not _are_basic(index):
             numbers = self.copy()
