@@ -136,7 +136,9 @@ def figure(picture: Any, name: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / (name + (".gif" if moves else ".png"))
         picture.save(path) if moves else picture.savefig(path)
-        write(f"Look at {os.path.relpath(path)}.\n")
+        here = pathlib.Path.cwd()
+        near = path.relative_to(here) if path.is_relative_to(here) else path
+        write(f"Look at {near}.\n")
     if not moves:
         import matplotlib.pyplot as plt
 

@@ -93,13 +93,13 @@ for name, rung in rungs.items():
 
 drawn, ax = axes(size=(9, 4.8))
 bars = ax.barh(list(spent), list(spent.values()))
-ax.bar_label(bars, [f" {time:.2g}" for time in spent.values()])
+ax.bar_label(bars, [f" {time:.3g}" for time in spent.values()])
 ax.set(xscale="log", xlim=(0.005, 2000), xlabel="nanoseconds for a multiply-add")
 figure(drawn, "03_ladder")
 
 # %% [markdown]
-# On two cores we measured 290, 0.86, 0.077, 0.039, 0.016 and 0.011: the compiler gains
-# a factor of 300, the order of the loops 11, the second core 2, the tile 2.5.
+# On two cores we measured about 270, 0.84, 0.075, 0.035, 0.013 and 0.013: the compiler
+# gains a factor of 300, the order of the loops 11, the second core 2, the tile 2.7.
 #
 # ## The library's way
 # `dense_forward` in `kerasnb/kernels/plain/dense.py` is `along_rows`. What runs copies
