@@ -150,7 +150,8 @@ class GatedCell(Cell):
         masks = self.buffer(name, (count, *shape))
         ones = self.buffer(f"{name}: ones", masks.shape)
         ones[...] = 1
-        words = self.buffer(f"{name}: words", (-(-masks.size // 4) * 4,), np.uint32)
+        size = random.decisions(masks.size)
+        words = self.buffer(f"{name}: words", size, np.uint16)
         ops.dropout_forward(masks, words, ones, rate, random.generator().state)
         return masks
 

@@ -253,9 +253,9 @@ class Embedding(layers.Embedding):
         self.words = None
         if training and self.dropout > 0:
             V, D = self.W.shape
-            drawn = self.buffer("drawn", (-(-V // 4) * 4,), np.uint32)
-            ops.dropout_words(drawn, *random.generator().take(V))
-            words = self.buffer("words", (self.codes.size, D), np.uint32)
+            drawn = self.buffer("drawn", random.decisions(V), np.uint16)
+            ops.dropout_words(drawn, *random.generator().take(drawn.size // 2))
+            words = self.buffer("words", (self.codes.size, D), np.uint16)
             words[...] = drawn[self.codes, None]
             self.words = words.reshape(-1)
             ops.dropout_apply(y, y, self.words, self.dropout)

@@ -19,8 +19,10 @@ import numpy as np
 
 from . import device
 from .device import ops
+from .kernels.plain.random import GROUP
 
 SEEDS = 1 << 63  # seeds are 0 .. SEEDS - 1
+DECISIONS = 8 * GROUP  # of dropout, that are drawn at a time
 
 
 class Generator:
@@ -171,6 +173,11 @@ def checked_seed(who: str, seed: Any) -> int:
             f"{who}: expected a whole number from 0 to 2**63 - 1, got {number}."
         )
     return number
+
+
+def decisions(size: int) -> tuple[int]:
+    """Return the shape of what dropout draws for so many numbers: half words."""
+    return (-(-size // DECISIONS) * DECISIONS,)
 
 
 _generator = Generator()

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from kerasnb import random
 from kerasnb.device import ops
-from kerasnb.kernels.formulas.random import below, philox, u32, u64
+from kerasnb.kernels.formulas.random import below, philox, random_words, u32, u64
+from kerasnb.kernels.plain.random import GROUP
 
 MANY = 400 if numba.config.DISABLE_JIT else 40_000
 KEY, COUNTER = 12345, 678
@@ -29,7 +30,7 @@ def draw(name, size, dtype="float64", counter=COUNTER, form=None):
     if name == "dropout_forward":
         state = state_at(counter)
         kernel(out, *dropout_arguments(out), *DRAWS[name], state)
-        assert state.tolist() == [KEY, counter + (size + 3) // 4]
+        assert state.tolist() == [KEY, counter + random.decisions(size)[0] // 8]
     else:
         kernel(out, *DRAWS[name], KEY, counter)
     return out
@@ -42,7 +43,7 @@ def state_at(counter=COUNTER):
 
 def dropout_arguments(y):
     """Return room for the words, and ones: then y is the mask."""
-    return np.zeros((y.size + 3) // 4 * 4, np.uint32), np.ones_like(y)
+    return np.zeros(random.decisions(y.size), np.uint16), np.ones_like(y)
 
 
 # ---- reference --------------------------------------------------------------------
@@ -103,12 +104,14 @@ def test_every_size_of_key_and_counter_is_allowed():
 
 
 @pytest.mark.parametrize("name", DRAWS)
-@given(size=sizes, skipped=st.integers(0, 15))
+@given(size=sizes, skipped=st.integers(0, 5))
 def test_any_piece_can_be_drawn_alone(name, size, skipped):
     """What a counter gives does not depend on where a drawing began."""
-    whole = draw(name, 4 * skipped + size)
-    piece = draw(name, size, counter=COUNTER + skipped)
-    assert (whole[4 * skipped :] == piece).all()
+    blocks, numbers = (GROUP, 8) if name == "dropout_forward" else (1, 4)
+    start = skipped * blocks * numbers
+    whole = draw(name, start + size)
+    piece = draw(name, size, counter=COUNTER + skipped * blocks)
+    assert (whole[start:] == piece).all()
 
 
 @pytest.mark.parametrize("name", DRAWS)
@@ -138,13 +141,25 @@ def test_bits_do_not_depend_on_threads(name, dtype):
 def test_dropout_keeps_where_the_word_is_large_enough(size):
     """The words are the generator's; they decide forward and backward alike."""
     mask = draw("dropout_forward", size)
-    words = np.zeros((size + 3) // 4 * 4, np.uint32)
+    words = np.zeros(random.decisions(size), np.uint16)
     ops.dropout_words(words, KEY, COUNTER)
-    expected = (words[:size] >= 0.3 * 2**32) / (1 - 0.3)
+    expected = (words[:size] >= round(0.3 * 2**16)) / (1 - 0.3)
     assert (mask == expected).all()
     x, y = np.linspace(-2, 3, size), np.empty(size)
     ops.dropout_apply(y, x, words, 0.3)
     assert (y == x * mask).all()
+
+
+def test_halves_of_words_decide_side_by_side():
+    """Word 0 of GROUP blocks, word 1 of each and so on; the low half comes first."""
+    words = np.zeros(2 * 8 * GROUP, np.uint16)
+    ops.dropout_words(words, KEY, COUNTER)
+    blocks = [
+        random_words(u64(KEY), u64(COUNTER + n), u32(0)) for n in range(2 * GROUP)
+    ]
+    expected = np.array(blocks, np.int64).reshape(2, GROUP, 4).swapaxes(1, 2).ravel()
+    assert (words[0::2] == expected & 0xFFFF).all()
+    assert (words[1::2] == expected >> 16).all()
 
 
 # ---- statistics -------------------------------------------------------------------

@@ -15,7 +15,7 @@ from kerasnb.kernels.cpu.simd import (
     store_one,
     zero,
 )
-from kerasnb.kernels.cpu.tile import ROWS, tile
+from kerasnb.kernels.cpu.tile import ROWS, packing_tile, tile
 
 
 @numba.njit
@@ -61,7 +61,7 @@ def test_one_number_moves_and_its_neighbours_stay(dtype):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_tile_is_twelve_registers_of_sums(dtype):
-    """c = start + sum over (o, k) of a b, with a stride for everything."""
+    """c = start + sum over (o, k) of a b, any strides; b is packed where asked for."""
     w = 2 * REGISTER_BYTES // np.dtype(dtype).itemsize
     outer, K = 3, 5
     rng = np.random.default_rng(0)
@@ -75,3 +75,9 @@ def test_the_tile_is_twelve_registers_of_sums(dtype):
     expected = start + a.reshape(outer * K, ROWS).T @ b
     np.testing.assert_allclose(c[:, :w], expected, rtol=1e-4)
     assert (c[:, w] == 7).all()
+    sums, panel = c.copy(), np.full(outer * K * w + 1, 7, dtype)
+    c[...] = 7
+    arguments += (b.reshape(-1), 0, w, outer, K, panel, 1, True)
+    packing_tile(c.reshape(-1), 0, w + 1, *arguments)
+    assert (c == sums).all() and panel[0] == 7
+    assert (panel[1:].reshape(b.shape) == b).all()

@@ -1,9 +1,9 @@
 """
 Vector registers as a Numba type: the words that the fastest kernels are written in.
 
-`load`, `store`, `broadcast`, `zero`, `fma`, `at_least` and `prefetch` each become one
-machine instruction, on one vector register of the host: 4, 8 or 16 float32, or half as
-many float64; `load_one` and `store_one` move a single number. With NUMBA_DISABLE_JIT=1
+`load`, `store`, `broadcast`, `zero`, `fma` and `at_least` each become one machine
+instruction, on one vector register of the host: 4, 8 or 16 float32, or half as many
+float64; `load_one` and `store_one` move a single number. With NUMBA_DISABLE_JIT=1
 a register is a short NumPy array, so that a kernel can still be stepped through in a
 debugger. Read next: `tile.py`, which multiplies matrices with these words.
 """
@@ -91,9 +91,6 @@ if config.DISABLE_JIT:
         """Return a b + c, lane by lane."""
         with np.errstate(all="ignore"):  # padding may hold anything
             return a * b + c
-
-    def prefetch(flat, i):
-        """Bring flat[i] near, for somebody will read it soon."""
 
     def at_least(v, bound):
         """Return the larger of v and bound, lane by lane; v where that is NaN."""
@@ -193,19 +190,3 @@ else:
             return builder.select(builder.fcmp_ordered("<", *args), *args[::-1])
 
         return v(v, bound), codegen
-
-    @intrinsic
-    def prefetch(typingctx, flat, i):
-        """Bring flat[i] near, for somebody will read it soon."""
-
-        def codegen(context, builder, signature, args):
-            address = _address(context, builder, flat, *args)
-            number = ir.IntType(32)
-            kind = ir.FunctionType(ir.VoidType(), [address.type] + [number] * 3)
-            name = "llvm.prefetch.p0"
-            function = cgutils.get_or_insert_function(builder.module, kind, name)
-            read, near, data = (ir.Constant(number, value) for value in (0, 2, 1))
-            builder.call(function, [address, read, near, data])
-            return context.get_dummy_value()
-
-        return types.void(flat, types.intp), codegen

@@ -18,7 +18,6 @@ from .simd import (
     lanes,
     load,
     load_one,
-    prefetch,
     store,
     store_one,
     zero,
@@ -41,6 +40,24 @@ def tile(
     i < 6    j < 2 registers    o < outer    k < K    all arrays flat
     The rows of a begin anywhere, at a0 to a5, and the same jumps lead through each.
     """
+    packing_tile(
+        c, cp, c_row, start, sp, s_row,
+        a, a0, a1, a2, a3, a4, a5, a_step, jumps, first, b, bp, b_step, outer, K,
+        c, 0, False,
+    )  # fmt: skip
+
+
+@inner(inlined=True)
+def packing_tile(
+    c, cp, c_row, start, sp, s_row,
+    a, a0, a1, a2, a3, a4, a5, a_step, jumps, first, b, bp, b_step, outer, K,
+    panel, at, packs,
+):  # fmt: skip
+    """
+    The sums of `tile`; if it packs, also panel[at + (o K + k) w + j] = b[...]
+
+    w = 2 registers    The numbers of b pass by anyway, so a copy costs next to nothing.
+    """
     L = lanes(a)
     c00 = load(start, sp)
     c01 = load(start, sp + L)
@@ -60,6 +77,10 @@ def tile(
             b0 = load(b, bp)
             b1 = load(b, bp + L)
             bp += b_step
+            if packs:
+                store(panel, at, b0)
+                store(panel, at + L, b1)
+                at += 2 * L
             ai = broadcast(a, a0 + q)
             c00 = fma(ai, b0, c00)
             c01 = fma(ai, b1, c01)
@@ -209,17 +230,17 @@ def product(
 
     i < M    j < N    k < K    all arrays flat, each with a stride for either index.
     Tiles are counted downwards, then to the right. The two registers of columns of b
-    that they share are packed side by side, below their starts, into the scratch. The
-    last tile begins higher up, where it fits: some rows are computed twice, alike. With
-    fewer rows than a tile has, they go into the scratch too, and so does any tile of c
-    that does not fit. What their padding holds never meets a true output. With relu,
-    negative sums become 0.
+    that they share are packed side by side, below their starts, into the scratch, by
+    the first tile that needs them where it can. The last tile begins higher up, where
+    it fits: some rows are computed twice, alike. With fewer rows than a tile has, they
+    go into the scratch too, and so does any tile of c that does not fit. What their
+    padding holds never meets a true output. With relu, negative sums become 0.
     """
     w = 2 * lanes(a)
     edge = (K + 1) * w
     corner = edge + K * ROWS
     down, sixes = tiles_down(M)
-    source, right, step = a, a_row, a_step
+    source, right, step, packs = a, a_row, a_step, False
     if M < FOUR:
         copy(scratch, edge, ROWS, 1, a, 0, a_step, a_row, K, M)
         source, right, step = scratch, 1, ROWS
@@ -229,10 +250,9 @@ def product(
         columns = w if j + w <= N else N - j
         if t == first or which == 0:
             copy(scratch, 0, 0, 1, start, j * start_column, 0, start_column, 1, columns)
-            pack(scratch, w, b, j * b_column, b_step, b_column, columns, K)
-        if j + w < N:
-            for k in range(which * K // down, (which + 1) * K // down):
-                prefetch(b, (j + w) * b_column + k * b_step)
+            packs = columns == w and b_column == 1 and which < sixes
+            if not packs:
+                pack(scratch, w, b, j * b_column, b_step, b_column, columns, K)
         height = ROWS if which < sixes else FOUR
         i = which * ROWS if which < sixes else sixes * ROWS + (which - sixes) * FOUR
         i = max(0, min(i, M - height))
@@ -240,7 +260,14 @@ def product(
         ap = i * a_row if M >= FOUR else edge
         fits = rows == height and columns == w and c_column == 1
         target, cp, below = (c, i * c_row + j, c_row) if fits else (scratch, corner, w)
-        if height == ROWS:
+        if packs:
+            packing_tile(
+                target, cp, below, scratch, 0, 0,
+                source, ap, ap + right, ap + 2 * right, ap + 3 * right, ap + 4 * right,
+                ap + 5 * right, step, NO_JUMP, 0, b, j, b_step, 1, K, scratch, w, True,
+            )  # fmt: skip
+            packs = False
+        elif height == ROWS:
             tile(
                 target, cp, below, scratch, 0, 0,
                 source, ap, ap + right, ap + 2 * right, ap + 3 * right, ap + 4 * right,

@@ -26,31 +26,35 @@ FIRST = u32(0)  # the attempt that decides, except where a number must be drawn 
 
 
 @dissolved
-def philox(c0, c1, c2, c3, k0, k1):
-    """Ten rounds: two products, whose halves are swapped and mixed with the key."""
+def mixed(c0, c1, c2, c3, k0, k1):
+    """
+    Ten rounds: two products, whose halves are swapped and mixed with the key
+
+    All in 64 bits, of which only the low 32 count: what becomes SIMD multiplies so.
+    """
     for _ in range(10):
-        a = u64(c0) * FACTOR_0
-        b = u64(c2) * FACTOR_1
-        c0 = u32(u32(b >> HALF) ^ c1 ^ k0)
-        c1 = u32(b & LOW)
-        c2 = u32(u32(a >> HALF) ^ c3 ^ k1)
-        c3 = u32(a & LOW)
-        k0 = u32((u64(k0) + STEP_0) & LOW)
-        k1 = u32((u64(k1) + STEP_1) & LOW)
+        a = (c0 & LOW) * FACTOR_0
+        b = (c2 & LOW) * FACTOR_1
+        c0 = (b >> HALF) ^ c1 ^ k0
+        c1 = b
+        c2 = (a >> HALF) ^ c3 ^ k1
+        c3 = a
+        k0 = (k0 + STEP_0) & LOW
+        k1 = (k1 + STEP_1) & LOW
     return c0, c1, c2, c3
+
+
+@dissolved
+def philox(c0, c1, c2, c3, k0, k1):
+    """Return the four words for a counter of four and a key of two, 32 bits each."""
+    a, b, c, d = mixed(u64(c0), u64(c1), u64(c2), u64(c3), u64(k0), u64(k1))
+    return u32(a & LOW), u32(b & LOW), u32(c & LOW), u32(d & LOW)
 
 
 @dissolved
 def random_words(key, block, attempt):
     """Return the four words of a block: key and block 64 bits, attempt 32."""
-    return philox(
-        u32(block & LOW),
-        u32(block >> HALF),
-        attempt,
-        u32(0),
-        u32(key & LOW),
-        u32(key >> HALF),
-    )
+    return philox(block & LOW, block >> HALF, attempt, 0, key & LOW, key >> HALF)
 
 
 @inner
@@ -96,5 +100,5 @@ def below(bound, word, key, block, lane):
 
 @inner
 def keep(x, word, limit, scale):
-    """1 / (1 - rate) with probability 1 - rate, else 0; limit = rate 2^32"""
+    """1 / (1 - rate) with probability 1 - rate, else 0; limit = rate 2^16"""
     return like(x, scale) if word >= limit else like(x, 0.0)

@@ -3,7 +3,13 @@ Arrays of random numbers, permutations and dropout.
 
 Element i of every array is made from word i % 4 of block `counter + i // 4`, so any
 piece can be drawn alone and the pieces may be drawn in any order by any thread. `key`
-and `counter` are whole numbers from 0 to 2^63 - 1. Read next: `formulas/random.py`.
+and `counter` are whole numbers from 0 to 2^63 - 1.
+
+Dropout decides by half a word, 16 bits, for each element: its words (N,) are uint16.
+They come from GROUP blocks at a time, word 0 of each block, then word 1 of each and so
+on, each word's low half first: so the blocks are drawn side by side, in SIMD. Hence N
+is a multiple of 8 GROUP. The probability of being dropped is the rate, rounded to
+2^-16; the factor of what is kept is exact. Read next: `formulas/random.py`.
 """
 
 import numpy as np
@@ -23,11 +29,13 @@ from ..jit import inner, kernel, like
 
 BLOCKS = 1024  # blocks of four words that are drawn at a time
 CHUNK = 4 * BLOCKS
+GROUP = 16  # blocks whose words lie side by side, where halves of words decide
+HALVES = 8 * BLOCKS
 
 
 def costly(y, *rest):
-    """A random word costs as much as four plain elements."""
-    return 4 * y.size
+    """A random half word costs as much as two plain elements."""
+    return 2 * y.size
 
 
 @dissolved
@@ -49,10 +57,25 @@ def words_for(y, key, counter, start):
     return words
 
 
+@dissolved
+def draw_halves(words, key, block):
+    """words[8 GROUP g + 2 (GROUP k + j) + h] = half h of word k of block GROUP g + j"""
+    whole = words.view(np.uint32)
+    for g in range(whole.size // (4 * GROUP)):
+        for j in range(GROUP):
+            a, b, c, d = random_words(key, block + np.uint64(g * GROUP + j), FIRST)
+            at = 4 * GROUP * g + j
+            whole[at] = a
+            whole[at + GROUP] = b
+            whole[at + 2 * GROUP] = c
+            whole[at + 3 * GROUP] = d
+
+
 @inner
 def drop_rule(rate):
     """Return the smallest word that is kept, and the factor of kept elements."""
-    return np.uint64(rate * 2.0**32), 1.0 / (1.0 - rate) if rate < 1.0 else 0.0
+    limit = np.uint32(rate * 2.0**16 + 0.5)
+    return limit, 1.0 / (1.0 - rate) if rate < 1.0 else 0.0
 
 
 # ---- numbers ----------------------------------------------------------------------
@@ -138,13 +161,13 @@ def random_permutation(index, key, counter):
 @kernel(work=costly)
 def dropout_words(words, key, counter):
     """
-    words[i] = a random word, which decides whether element i is kept
+    words[i] = half a random word, which decides whether element i is kept
 
-    words (N,) out, N a multiple of 4
+    words (N,) out, N a multiple of 8 GROUP
     """
-    for n in prange((words.size + CHUNK - 1) // CHUNK):
+    for n in prange((words.size + HALVES - 1) // HALVES):
         block = np.uint64(counter) + np.uint64(n * BLOCKS)
-        draw_words(words[n * CHUNK : (n + 1) * CHUNK], np.uint64(key), block)
+        draw_halves(words[n * HALVES : (n + 1) * HALVES], np.uint64(key), block)
 
 
 @kernel(work=costly)
@@ -153,20 +176,20 @@ def dropout_forward(y, words, x, rate, state):
     y[i] = x[i] / (1 - rate) with probability 1 - rate, else 0
 
     y (...) out    words (N,) out: what decided    x (...)    N: the size of x, or more
-    state (2,) in and out: key and counter, which moves on by N / 4
+    state (2,) in and out: key and counter, which moves on by N / 8
     """
     y, x = y.reshape(-1), x.reshape(-1)
     limit, scale = drop_rule(rate)
     key, counter = state[0], state[1]
-    for n in prange((words.size + CHUNK - 1) // CHUNK):
-        start = n * CHUNK
-        drawn = words[start : start + CHUNK]
-        draw_words(drawn, key, counter + np.uint64(n * BLOCKS))
-        values = x[start : start + CHUNK]
-        fill = y[start : start + CHUNK]
+    for n in prange((words.size + HALVES - 1) // HALVES):
+        start = n * HALVES
+        drawn = words[start : start + HALVES]
+        draw_halves(drawn, key, counter + np.uint64(n * BLOCKS))
+        values = x[start : start + HALVES]
+        fill = y[start : start + HALVES]
         for i in range(fill.size):
             fill[i] = values[i] * keep(values[i], drawn[i], limit, scale)
-    state[1] = counter + np.uint64(words.size // 4)
+    state[1] = counter + np.uint64(words.size // 8)
 
 
 @kernel
