@@ -3,6 +3,8 @@
 import numpy as np
 from cases import case
 
+from kerasnb.kernels.plain.random import GROUP
+
 STARTS = [(0, 0), (2**63 - 1, 2**40 + 3)]  # key and counter
 
 
@@ -30,19 +32,20 @@ def random_permutation(rng, dtype):
 @case("dropout_words")
 def dropout_words(rng, dtype):
     for start in STARTS:
-        yield np.ones(24, np.uint32), *start
+        yield np.ones(16 * GROUP, np.uint16), *start
 
 
 @case("dropout_forward")
 def dropout_forward(rng, dtype):
     for rate in 0.0, 0.4, 1.0:
         for start in STARTS:
-            x = rng.normal(size=(3, 7)).astype(dtype)
-            yield x + 1, np.ones(24, np.uint32), x, rate, np.array(start, np.uint64)
+            x = rng.normal(size=(3, 41)).astype(dtype)
+            decided = np.ones(8 * GROUP, np.uint16)
+            yield x + 1, decided, x, rate, np.array(start, np.uint64)
 
 
 def words(rng, size):
-    return rng.integers(0, 2**32, size, np.uint32)
+    return rng.integers(0, 2**16, size, np.uint16)
 
 
 @case("dropout_apply")

@@ -5,6 +5,7 @@ import pytest
 
 from kerasnb import device
 from kerasnb.kernels.cuda.array import to_device, zeros
+from kerasnb.kernels.plain.random import GROUP
 
 PLAIN, CUDA = device.kernels_of("plain"), device.kernels_of("cuda")
 STARTS = [(0, 0), (7, 2**32 - 3), (2**63 - 1, 2**40 + 3)]  # key and counter
@@ -14,14 +15,14 @@ STARTS = [(0, 0), (7, 2**32 - 3), (2**63 - 1, 2**40 + 3)]  # key and counter
 @pytest.mark.parametrize(
     "name, dtype, numbers",
     [
-        ("dropout_words", "uint32", ()),
+        ("dropout_words", "uint16", ()),
         ("random_permutation", "int64", ()),
         ("random_uniform", "float32", (0.0, 1.0)),
     ],
 )
 def test_bits_are_those_of_plain(name, dtype, numbers, start):
     """Words, permutations and numbers from 0 to 1 are equal, bit for bit."""
-    expected, found = np.ones(28, dtype), zeros(28, dtype)
+    expected, found = np.ones(16 * GROUP, dtype), zeros(16 * GROUP, dtype)
     PLAIN[name](expected, *numbers, *start)
     CUDA[name](found, *numbers, *start)
     np.testing.assert_array_equal(found.copy(), expected)
@@ -30,12 +31,13 @@ def test_bits_are_those_of_plain(name, dtype, numbers, start):
 @pytest.mark.parametrize("start", STARTS)
 def test_dropout_draws_on_where_it_ended(start):
     """Two calls leave the state and the words that `dropout_words` gives for them."""
-    x, y, words = zeros(10, np.float32), zeros(10, np.float32), zeros(12, np.uint32)
+    x, y = zeros(10, np.float32), zeros(10, np.float32)
+    words = zeros(8 * GROUP, np.uint16)
     state = to_device(np.array(start, np.uint64))
     key, counter = start
     for call in range(2):
         CUDA["dropout_forward"](y, words, x, 0.5, state)
-        expected = np.ones(12, np.uint32)
-        PLAIN["dropout_words"](expected, key, counter + 3 * call)
+        expected = np.ones(8 * GROUP, np.uint16)
+        PLAIN["dropout_words"](expected, key, counter + GROUP * call)
         np.testing.assert_array_equal(words.copy(), expected)
-    assert state.copy().tolist() == [key, counter + 6]
+    assert state.copy().tolist() == [key, counter + 2 * GROUP]

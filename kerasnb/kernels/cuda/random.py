@@ -17,8 +17,8 @@ from ..formulas.random import (
     unit,
     within_two,
 )
-from ..plain.random import drop_rule
-from .target import cuda, entry, grid, launcher, like
+from ..plain.random import GROUP, drop_rule
+from .target import cuda, entry, grid, launcher, like, part
 
 
 def fours(size):
@@ -119,38 +119,49 @@ def random_permutation(index, key, counter):
 # ---- dropout ----------------------------------------------------------------------
 
 
+@part
+def half_of(words, i):
+    """Return half i of the four words of a block, the low half of each first."""
+    return np.uint16((words[i // 2] >> np.uint32(16 * (i % 2))) & np.uint32(0xFFFF))
+
+
+@part
+def place_of_half(n, i):
+    """Return where half i of block n goes: GROUP blocks lie word beside word."""
+    g, j = n // GROUP, n % GROUP
+    return 8 * GROUP * g + 2 * (GROUP * (i // 2) + j) + i % 2
+
+
 @entry
 def _dropout_words(words, key, counter):
     n = cuda.grid(1)
-    if n < words.size // 4:
+    if n < words.size // 8:
         block = np.uint64(counter) + np.uint64(n)
-        a, b, c, d = random_words(np.uint64(key), block, FIRST)
-        words[4 * n] = a
-        words[4 * n + 1] = b
-        words[4 * n + 2] = c
-        words[4 * n + 3] = d
+        drawn = random_words(np.uint64(key), block, FIRST)
+        for i in range(8):
+            words[place_of_half(n, i)] = half_of(drawn, i)
 
 
 @launcher
 def dropout_words(words, key, counter):
     """
-    words[i] = a random word, which decides whether element i is kept
+    words[i] = half a random word, which decides whether element i is kept
 
-    words (N,) out, N a multiple of 4
+    words (N,) out, N a multiple of 8 GROUP
     """
-    _dropout_words[fours(words.size)](words, key, counter)
+    _dropout_words[grid(words.size // 8)](words, key, counter)
 
 
 @entry
 def _dropout_forward(y, words, x, limit, scale, state):
     n = cuda.grid(1)
-    if n < words.size // 4:
+    if n < words.size // 8:
         drawn = random_words(state[0], state[1] + np.uint64(n), FIRST)
-        for k in range(4):
-            i = 4 * n + k
-            words[i] = drawn[k]
-            if i < x.size:
-                y[i] = x[i] * keep(x[i], drawn[k], limit, scale)
+        for i in range(8):
+            word, place = half_of(drawn, i), place_of_half(n, i)
+            words[place] = word
+            if place < x.size:
+                y[place] = x[place] * keep(x[place], word, limit, scale)
 
 
 @entry
@@ -164,11 +175,11 @@ def dropout_forward(y, words, x, rate, state):
     y[i] = x[i] / (1 - rate) with probability 1 - rate, else 0
 
     y (...) out    words (N,) out: what decided    x (...)    N: the size of x, or more
-    state (2,) in and out: key and counter, which moves on by N / 4
+    state (2,) in and out: key and counter, which moves on by N / 8
     """
     flat = y.reshape(-1), words, x.reshape(-1)
-    _dropout_forward[fours(words.size)](*flat, *drop_rule(rate), state)
-    _move_on[1, 1](state, words.size // 4)  # once every thread has read it
+    _dropout_forward[grid(words.size // 8)](*flat, *drop_rule(rate), state)
+    _move_on[1, 1](state, words.size // 8)  # once every thread has read it
 
 
 @entry
