@@ -92,6 +92,7 @@ def fitted(dx: Any, x: np.ndarray) -> np.ndarray:
     >>> fitted(np.ones((4, 3)), np.zeros((3,)))
     array([4., 4., 4.])
     """
+    dx = np.asarray(dx)
     if dx.shape != x.shape:
         dx = dx.sum(axis=tuple(range(dx.ndim - x.ndim)))
         thin = tuple(k for k in range(x.ndim) if x.shape[k] == 1 < dx.shape[k])

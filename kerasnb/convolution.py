@@ -13,25 +13,18 @@ import math
 
 import numpy as np
 
-from . import activations, constraints, initializers, regularizers
+from . import activations, regularizers
 from .device import ops
+<<<<<<< HEAD
 from .layer import Weight, count_numbers
+=======
+from .roles import Roles
+>>>>>>> 74c8acb6615b69f11ebd2e0794a09649a6622bef
 from .spatial import Spatial
 from .utils import positive_integer
 
-ROOMS = {
-    "initializer": initializers,
-    "regularizer": regularizers,
-    "constraint": constraints,
-}
 
-
-def room_of(name: str):
-    """Return the module that knows what 'kernel_initializer' and its like may be."""
-    return ROOMS[name.rpartition("_")[2]]
-
-
-class Windowed(Spatial):
+class Windowed(Roles, Spatial):
     """
     Base class of the layers with a window of weights.
 
@@ -40,43 +33,21 @@ class Windowed(Spatial):
 
     Attributes
     ----------
-    roles : tuple
-        The weights that have an initializer, a regularizer and a constraint.
     paddings : tuple
         What `padding` may be.
     default_format : str or None
         The `data_format` if none is given; None stands for `image_data_format()`.
     """
 
-    roles: tuple[str, ...] = ("kernel", "bias")
     paddings: tuple[str, ...] = ("valid", "same")
-
     default_format: str | None = None
 
     def __init__(self, given, /, **kwargs):
         super().__init__(given["data_format"] or self.default_format, **kwargs)
         self.take_window(given, self.paddings)
         self.activation = activations.get(given["activation"])
-        self.use_bias = bool(given["use_bias"])
         self.activity_regularizer = regularizers.get(given["activity_regularizer"])
-        for name in self.option_names():
-            setattr(self, name, room_of(name).get(given[name]))
-
-    def option_names(self) -> list[str]:
-        """Return the names of the arguments that every weight's role has."""
-        return [f"{role}_{kind}" for kind in ROOMS for role in self.roles]
-
-    def make_weight(self, role: str, name: str, shape: tuple[int, ...]) -> Weight:
-        """Make the weight of a role, with its initializer and all."""
-        return self.add_weight(
-            name, shape, *(getattr(self, f"{role}_{kind}") for kind in ROOMS)
-        )
-
-    def make_bias(self, size: int) -> None:
-        """Make b, or zeros in its place that nobody sees."""
-        self.b = Weight(np.zeros(size, self.dtype), "no bias", trainable=False)
-        if self.use_bias:
-            self.b = self.make_weight("bias", "bias", (size,))
+        self.take_options(given)
 
     def check_channels(self, input_shape, expected: int | None) -> int:
         """Return the number of channels; refuse another one than at `build`."""
@@ -140,12 +111,8 @@ class Windowed(Spatial):
             "padding": self.padding,
             "dilation_rate": list(self.dilation_rate),
             "activation": activations.serialize(self.activation),
-            "use_bias": self.use_bias,
             "activity_regularizer": regularizers.serialize(self.activity_regularizer),
-            **{
-                name: room_of(name).serialize(getattr(self, name))
-                for name in self.option_names()
-            },
+            **self.option_config(),
         }
 
 

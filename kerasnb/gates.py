@@ -18,14 +18,18 @@ import numpy as np
 from . import activations, random
 from .activations import ACTIVATIONS
 from .cells import Cell
-from .convolution import ROOMS, room_of
 from .device import ops
 from .kernels.formulas.recurrence import CODES
+<<<<<<< HEAD
 from .layer import Shape, Weight, count_numbers, show_shape
+=======
+from .layer import Shape, show_shape
+from .roles import Roles
+>>>>>>> 74c8acb6615b69f11ebd2e0794a09649a6622bef
 from .utils import positive_integer
 
 
-class GatedCell(Cell):
+class GatedCell(Roles, Cell):
     """
     Base class of the cells of Keras: their weights come in blocks, one for each gate.
 
@@ -55,9 +59,7 @@ class GatedCell(Cell):
         self.state_size: Any = self.units
         for name in self.bends:
             setattr(self, name, activations.get(given[name]))
-        self.use_bias = bool(given["use_bias"])
-        for name in self.option_names():
-            setattr(self, name, room_of(name).get(given[name]))
+        self.take_options(given)
         self.dropout = min(1.0, max(0.0, float(given["dropout"])))
         self.recurrent_dropout = min(1.0, max(0.0, float(given["recurrent_dropout"])))
         self.implementation = self._checked(given["implementation"])
@@ -78,19 +80,12 @@ class GatedCell(Cell):
             )
         return max(1, implementation)
 
-    def option_names(self) -> list[str]:
-        """Return the names of the arguments that every weight's role has."""
-        return [f"{role}_{kind}" for kind in ROOMS for role in self.roles]
-
     def build(self, input_shape):
         """Make W (D, G u), U (u, G u) and b (G u,)."""
         W_shape, U_shape = self.weight_shapes(input_shape)
-        self.W = self._make("kernel", "kernel", W_shape)
-        self.U = self._make("recurrent", "recurrent_kernel", U_shape)
-        shape = self.bias_shape()
-        self.b = Weight(np.zeros(shape, self.dtype), "no bias", trainable=False)
-        if self.use_bias:
-            self.b = self._make("bias", "bias", shape)
+        self.W = self.make_weight("kernel", "kernel", W_shape)
+        self.U = self.make_weight("recurrent", "recurrent_kernel", U_shape)
+        self.make_bias(*self.bias_shape())
 
     def weight_shapes(self, input_shape: Shape) -> tuple[Shape, Shape]:
         """Return the shapes of W and U."""
@@ -113,11 +108,6 @@ class GatedCell(Cell):
     def bias_shape(self) -> Shape:
         """Return the shape of b."""
         return (self.gates * self.units,)
-
-    def _make(self, role, name, shape):
-        return self.add_weight(
-            name, shape, *(getattr(self, f"{role}_{kind}") for kind in ROOMS)
-        )
 
     def compute_output_shape(self, input_shape):
         """Check the number of features."""
@@ -332,12 +322,9 @@ class GatedCell(Cell):
         config = {**super().get_config(), "units": self.units}
         for name in self.bends:
             config[name] = activations.serialize(getattr(self, name))
-        config["use_bias"] = self.use_bias
-        for name in self.option_names():
-            config[name] = room_of(name).serialize(getattr(self, name))
-        config["dropout"] = self.dropout
-        config["recurrent_dropout"] = self.recurrent_dropout
-        config["implementation"] = self.implementation
+        config |= self.option_config()
+        for name in ("dropout", "recurrent_dropout", "implementation"):
+            config[name] = getattr(self, name)
         return config
 
 

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from . import activations, constraints, initializers, regularizers
+from .convolution import Windowed
 from .device import ops
+<<<<<<< HEAD
 from .layer import Weight, count_numbers, show_shape
 from .spatial import Spatial, per_axis
+=======
+from .layer import show_shape
+>>>>>>> 74c8acb6615b69f11ebd2e0794a09649a6622bef
 from .utils import positive_integer
 
 
-class LocallyConnected(Spatial):
+class LocallyConnected(Windowed):
     """
     Base class of both layers: here with the letters of two axes.
 
@@ -49,50 +51,22 @@ class LocallyConnected(Spatial):
         bias_constraint=None,
         **kwargs,
     ):
-        super().__init__(data_format, **kwargs)
-        self.filters = positive_integer(filters, f"{self.name}: filters")
-        self.kernel_size = self._per_axis(kernel_size, "kernel_size")
-        self.strides = self._per_axis(strides, "strides")
         if padding != "valid":
             raise ValueError(
-                f"{self.name}: {type(self).__name__} knows padding='valid' only, got "
+                f"{type(self).__name__}: it knows padding='valid' only, got "
                 f"{padding!r}. A ZeroPadding{self.rank}D layer before it adds a border."
             )
-        self.padding = padding
-        self.activation = activations.get(activation)
-        self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.activity_regularizer = regularizers.get(activity_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
-
-    def _per_axis(self, value, what):
-        return per_axis(value, self.rank, f"{self.name}: {what}")
+        super().__init__(locals(), **kwargs)
+        self.filters = positive_integer(filters, f"{self.name}: filters")
 
     def build(self, input_shape):
         """Make W (places, numbers in a window, F) and b (places..., F)."""
         _, *places, _ = self.last(self.compute_output_shape(input_shape))
         numbers = math.prod(self.kernel_size) * self.known_channels(input_shape)
-        self.W = self.add_weight(
-            "kernel",
-            (math.prod(places), numbers, self.filters),
-            self.kernel_initializer,
-            self.kernel_regularizer,
-            self.kernel_constraint,
-        )
-        self.places_made, shape = places, (*places, self.filters)
-        self.b = Weight(np.zeros(shape, self.dtype), "no bias", trainable=False)
-        if self.use_bias:
-            self.b = self.add_weight(
-                "bias",
-                shape,
-                self.bias_initializer,
-                self.bias_regularizer,
-                self.bias_constraint,
-            )
+        shape = (math.prod(places), numbers, self.filters)
+        self.W = self.make_weight("kernel", "kernel", shape)
+        self.places_made = places
+        self.make_bias(*places, self.filters)
 
     def compute_output_shape(self, input_shape):
         """Count the places of the window; the filters are the new channels."""
@@ -114,40 +88,22 @@ class LocallyConnected(Spatial):
         places = self.places(sizes, self.kernel_size, self.strides, "valid")
         return self.given((N, *places, self.filters))
 
-    def forward(self, x, training):
-        """Return activation(z)."""
-        shape = self.last(self.compute_output_shape(x.shape))
-        self.x = self.enter(x)
-        z = self.buffer("z", self.five(shape))
-        b = self.b.value.reshape(self._as_image(z).shape[1:])
-        W = self._per_place(self.W.value)
-        ops.local_forward(
-            self._as_image(z), self._as_image(self.x), W, b, *self._geometry()
-        )
-        self.y = self.z = self.leave(z)
-        if not self.activation.is_linear:
-            self.y = self.buffer("y", self.z.shape)
-            self.activation.forward(self.y, self.z)
-        return self.y
+    def slide(self, z):
+        """Fill z: at each place the window times the weights of the place."""
+        z, x = self._as_image(z), self._as_image(self.x)
+        W, b = self._per_place(self.W.value), self.b.value.reshape(z.shape[1:])
+        ops.local_forward(z, x, W, b, *self._geometry())
 
-    def backward(self, dy):
-        """Fill dW and db, return dx."""
-        dz = dy
-        if not self.activation.is_linear:
-            dz = self.over(dy, "dz")
-            self.activation.backward(dz, dy, self.z, self.y)
-        dz = self._as_image(self.enter(dz, "dz"))
+    def slide_back(self, dx, dz):
+        """Fill dW, db and dx."""
+        dz = self._as_image(dz)
         if self.W.grad is not None:
-            db = self.buffer("db", self.b.shape) if self.b.grad is None else self.b.grad
-            dW, db = self._per_place(self.W.grad), db.reshape(dz.shape[1:])
-            x = self._as_image(self.x)
+            db = self.grad_of(self.b, "db").reshape(dz.shape[1:])
+            dW, x = self._per_place(self.W.grad), self._as_image(self.x)
             ops.local_backward_weights(dW, db, dz, x, *self._geometry())
-        if not self.needs_dx:
-            return None
-        dx = self.buffer("dx", self.x.shape)
-        W = self._per_place(self.W.value)
-        ops.local_backward_input(self._as_image(dx), dz, W, *self._geometry())
-        return self.leave(dx, "dx")
+        if dx is not None:
+            dx, W = self._as_image(dx), self._per_place(self.W.value)
+            ops.local_backward_input(dx, dz, W, *self._geometry())
 
     def multiply_adds(self, input_shape):
         """Return what a window holds for each number that comes out."""
@@ -172,22 +128,9 @@ class LocallyConnected(Spatial):
 
     def get_config(self):
         """Return the constructor's arguments as plain values."""
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernel_size": list(self.kernel_size),
-            "strides": list(self.strides),
-            "padding": self.padding,
-            "activation": activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
-            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
-            "kernel_constraint": constraints.serialize(self.kernel_constraint),
-            "bias_constraint": constraints.serialize(self.bias_constraint),
-        }
+        config = {"filters": self.filters, **super().get_config()}
+        del config["dilation_rate"]
+        return config
 
 
 class LocallyConnected1D(LocallyConnected):
@@ -256,6 +199,7 @@ bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint
 
     Examples
     --------
+    >>> import numpy as np
     >>> layer = LocallyConnected2D(4, (3, 3))
     >>> layer(np.ones((2, 8, 6, 1))).shape
     (2, 6, 4, 4)
