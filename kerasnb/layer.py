@@ -484,6 +484,7 @@ class Layer(Stateful):
             raise ValueError(
                 f"{self.name}: {type(self).__name__} expects an input with {wanted} "
                 f"axes (the batch included), got shape {show_shape(input_shape)}."
+                f"{_rank_hint(found, rank)}"
             )
 
     def expect_one(self, input_shape: Shapes) -> None:
@@ -559,3 +560,18 @@ def _as_shape(layer, shape):
             f"{layer.name}: every axis of input_shape must be positive, got {shape}."
         )
     return shape
+
+
+def _rank_hint(found: int, rank: int) -> str:
+    """Return how an input of the wrong number of axes most likely came about."""
+    if (found, rank) == (2, 3):
+        return (
+            " Sequences have the shape (batch, steps, features); a recurrent layer "
+            "below passes them on with return_sequences=True."
+        )
+    if (found, rank) == (3, 4):
+        return (
+            " Images need an axis of channels, one for grey: x[..., None], and an "
+            "input_shape such as (28, 28, 1)."
+        )
+    return " Put a Flatten() below." if found > rank == 2 else ""

@@ -348,7 +348,17 @@ def _target_hint(loss, expected, y):
     if y.shape[-1] != expected[-1] and y.ndim == len(expected):
         units = f"{y.shape[-1]} unit{'s' * (y.shape[-1] != 1)}"
         return f"Should the last layer have {units}?"
-    return "Reshape the targets, or change the last layer."
+    return _axes_hint(expected, y) or "Reshape the targets, or change the last layer."
+
+
+def _axes_hint(expected, y):
+    """Return why an output has more axes than its targets, if it has."""
+    if len(expected) <= max(y.ndim, 2):
+        return ""
+    return (
+        f"The output of a sample has the shape {show(expected[1:])}: is a Flatten() "
+        "missing below, or return_sequences=True too much?"
+    )
 
 
 def _check_labels(y, expected, name):
@@ -364,7 +374,7 @@ def _check_labels(y, expected, name):
         raise ValueError(
             f"Error when checking target: {name} expected class numbers of shape "
             f"{show((*expected[1:-1], 1))}, got {show(y.shape[1:])}."
-            + (f" {hint}" if one_hot else "")
+            + f" {hint if one_hot else _axes_hint(expected, y)}".rstrip()
         )
     with np.errstate(invalid="ignore"):
         labels = np.require(y, np.int64, ["C", "W"])

@@ -55,6 +55,11 @@ class Sequential(Training, Saving, Copying, Stack):
 
     def __init__(self, layers=None, name=None, trainable=True):
         Stack.__init__(self, name=name, trainable=trainable)
+        if isinstance(layers, Layer):
+            raise TypeError(
+                "Sequential: expected a list of layers, got a layer. Write "
+                "Sequential([first, second])."
+            )
         for layer in layers or []:
             self.add(layer)
 
