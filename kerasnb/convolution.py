@@ -15,11 +15,8 @@ import numpy as np
 
 from . import activations, regularizers
 from .device import ops
-<<<<<<< HEAD
-from .layer import Weight, count_numbers
-=======
+from .layer import count_numbers
 from .roles import Roles
->>>>>>> 74c8acb6615b69f11ebd2e0794a09649a6622bef
 from .spatial import Spatial
 from .utils import positive_integer
 

@@ -20,12 +20,8 @@ from .activations import ACTIVATIONS
 from .cells import Cell
 from .device import ops
 from .kernels.formulas.recurrence import CODES
-<<<<<<< HEAD
-from .layer import Shape, Weight, count_numbers, show_shape
-=======
-from .layer import Shape, show_shape
+from .layer import Shape, count_numbers, show_shape
 from .roles import Roles
->>>>>>> 74c8acb6615b69f11ebd2e0794a09649a6622bef
 from .utils import positive_integer
 
 

@@ -12,12 +12,7 @@ import math
 
 from .convolution import Windowed
 from .device import ops
-<<<<<<< HEAD
-from .layer import Weight, count_numbers, show_shape
-from .spatial import Spatial, per_axis
-=======
-from .layer import show_shape
->>>>>>> 74c8acb6615b69f11ebd2e0794a09649a6622bef
+from .layer import count_numbers, show_shape
 from .utils import positive_integer
 
 
