@@ -65,8 +65,9 @@ def show(thing: Any) -> None:
     ...| def __repr__(self) -> str:
     ...
     """
-    plain = inspect.unwrap(thing) if callable(thing) else thing
-    plain = getattr(plain, "py_func", plain)
+    plain = inspect.unwrap(thing) if hasattr(thing, "__wrapped__") else thing
+    for name in ("py_func", "fn"):  # of what Numba compiles, or simulates
+        plain = getattr(plain, name, plain)
     try:
         lines, first = inspect.getsourcelines(plain)
         path = pathlib.Path(inspect.getsourcefile(plain) or "?").resolve()
