@@ -3,9 +3,11 @@ PYTHON ?= python3
 BIN = .venv/bin
 SETUP = setup.cfg pyproject.toml
 PAGES = tutorials/output
+CUDA ?= cuda13
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-sums demo-text test test-step lint bench tutorials clean
+.PHONY: help demo demo-sums demo-text test test-step test-cuda test-gpu ptx lint \
+    bench bench-gpu tutorials clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,10 +33,22 @@ demo-text: .venv/kerasnb.stamp  ## let a recurrent network write like a book (so
 
 test: .venv/test.stamp  ## run all tests
 	$(BIN)/python -m pytest
-	$(MAKE) --no-print-directory test-step
+	$(MAKE) --no-print-directory test-step test-cuda
 
 test-step: .venv/test.stamp  ## run the tests on small sizes with the compiler off
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest
+
+test-cuda: .venv/test.stamp  ## step through the CUDA kernels in Numba's simulator
+	NUMBA_DISABLE_JIT=1 NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest -o addopts=-q tests/cuda
+
+ptx: .venv/test.stamp  ## compile every CUDA kernel and look at its code (needs a CUDA toolkit)
+	$(BIN)/python tests/cuda/inspection.py
+
+test-gpu: .venv/test.stamp .venv/$(CUDA).stamp  ## run the tests of CUDA on a GPU (CUDA=cuda12 for older drivers)
+	$(BIN)/python -m pytest -o addopts=-q tests/cuda
+
+bench-gpu: .venv/bench.stamp .venv/$(CUDA).stamp  ## time kerasnb on a GPU against PyTorch and Keras 3
+	$(BIN)/python tests/bench/gpu.py
 
 lint: .venv/lint.stamp  ## check style, docstrings and types
 	$(BIN)/python -m black --check --quiet kerasnb tests tutorials
