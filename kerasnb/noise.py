@@ -27,7 +27,8 @@ class Dropout(Layer):
     forward     y = x m,   m = 1 / (1 - rate) with probability 1 - rate, else 0
     backward    dx = dy m
 
-    Kept values are scaled up, so the mean stays and nothing happens at test time.
+    Kept values are scaled up, so the mean stays and nothing happens at test time. The
+    probability is the rate as a multiple of 2^-16, the nearest one.
 
     Parameters
     ----------
