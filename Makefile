@@ -7,7 +7,7 @@ CUDA ?= cuda13
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-sums demo-text test test-step test-cuda test-gpu ptx lint \
-    bench bench-gpu tutorials clean
+    bench bench-gpu tutorials docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -67,6 +67,9 @@ tutorials: .venv/notebook.stamp  ## run every lesson, write notebooks and pages 
 	    $(BIN)/jupytext --quiet --to ipynb --output $$page.ipynb $$script && \
 	    $(BIN)/jupyter nbconvert --log-level WARN --execute --to html $$page.ipynb \
 	    || exit 1; done
+
+docs: .venv/docs.stamp  ## write the manual into build/docs
+	$(BIN)/python -W error tutorials/manual.py
 
 clean:  ## remove everything that was made here
 	rm -rf .venv build demo $(PAGES) *.egg-info .pytest_cache .mypy_cache .hypothesis
