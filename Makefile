@@ -5,7 +5,7 @@ SETUP = setup.cfg pyproject.toml
 PAGES = tutorials/output
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-sums demo-text test test-step lint bench tutorials clean
+.PHONY: help demo demo-sums demo-text test test-step lint bench tutorials docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,6 +53,9 @@ tutorials: .venv/notebook.stamp  ## run every lesson, write notebooks and pages 
 	    $(BIN)/jupytext --quiet --to ipynb --output $$page.ipynb $$script && \
 	    $(BIN)/jupyter nbconvert --log-level WARN --execute --to html $$page.ipynb \
 	    || exit 1; done
+
+docs: .venv/docs.stamp  ## write the manual into build/docs
+	$(BIN)/python -W error tutorials/manual.py
 
 clean:  ## remove everything that was made here
 	rm -rf .venv build demo $(PAGES) *.egg-info .pytest_cache .mypy_cache .hypothesis
