@@ -6,7 +6,7 @@
 # %%
 import numpy as np
 
-from kerasnb import Sequence, Sequential, datasets, plotting, set_seed
+from kerasnb import Sequence, Sequential, datasets, set_seed
 from kerasnb.image_iterators import ImageIterator
 from kerasnb.layers import Conv2D, Dense, GlobalMaxPooling2D
 from kerasnb.lessons import axes, check, figure, quick, show
@@ -94,9 +94,9 @@ def turned(image, degrees):
 
 
 images = ImageDataGenerator(
-    rotation_range=15, width_shift_range=1.0, height_shift_range=1.0, zoom_range=0.1
+    rotation_range=8, width_shift_range=0.06, height_shift_range=0.06
 )
-fig, ax = axes(columns=5, size=(10, 2.4))
+fig, ax = axes(columns=5, size=(2.2, 2.4))
 for place, angle in enumerate((-30, -15, 0, 15, 30)):
     ax[place].imshow(turned(x[3, ..., 0], angle), cmap="gray_r")
     ax[place].set(title=f"{angle} degrees", xticks=[], yticks=[])
@@ -104,13 +104,14 @@ figure(fig, "14_turned")
 show(ImageIterator)
 
 # %% [markdown]
-# `flow` is a Sequence of batches that are made anew each time:
+# `flow` is a Sequence of batches, made anew each time. On test digits that stand as these
+# do it hardly matters (94.7 % and 95.0 %): variations help if they are what will come.
 
 # %%
 plain, varied = new_model(), new_model()
-plain.fit(x, t, 32, epochs=quick(60, 8), verbose=0)
+plain.fit(x, t, 32, epochs=quick(150, 8), verbose=0)
 flow = images.flow(x, t, batch_size=32, seed=0)
-varied.fit_generator(flow, epochs=quick(60, 8), verbose=0)
+varied.fit_generator(flow, epochs=quick(150, 8), verbose=0)
 rates = [one.evaluate(x_test, t_test, verbose=0)[1] for one in (plain, varied)]
 print("as they are {:.1%}, varied {:.1%} of the test".format(*rates))
 

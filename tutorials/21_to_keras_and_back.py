@@ -132,7 +132,7 @@ check(1, join_gru, from_keras1(nine), lambda r: (nine,))
 
 # %%
 def turn_round(W):
-    """2. Theano turned its window (rows, columns, K, F) by 180 degrees: turn it back."""
+    """2. Theano turned windows (rows, columns, K, F) by 180 degrees: turn one back."""
     ...
 
 
