@@ -93,9 +93,7 @@ def turned(image, degrees):
     return y
 
 
-images = ImageDataGenerator(
-    rotation_range=8, width_shift_range=0.06, height_shift_range=0.06
-)
+images = ImageDataGenerator(rotation_range=8, width_shift_range=0.06)
 fig, ax = axes(columns=5, size=(2.2, 2.4))
 for place, angle in enumerate((-30, -15, 0, 15, 30)):
     ax[place].imshow(turned(x[3, ..., 0], angle), cmap="gray_r")
@@ -104,16 +102,16 @@ figure(fig, "14_turned")
 show(ImageIterator)
 
 # %% [markdown]
-# `flow` is a Sequence of batches, made anew each time. On test digits that stand as these
-# do it hardly matters (94.7 % and 95.0 %): variations help if they are what will come.
+# `flow` is a Sequence of batches, made anew each time. It hardly matters here (94.7 %,
+# 95.0 %): variations help if they are what will come.
 
 # %%
 plain, varied = new_model(), new_model()
-plain.fit(x, t, 32, epochs=quick(150, 8), verbose=0)
+plain.fit(x, t, 32, quick(150, 8), verbose=0)
 flow = images.flow(x, t, batch_size=32, seed=0)
 varied.fit_generator(flow, epochs=quick(150, 8), verbose=0)
-rates = [one.evaluate(x_test, t_test, verbose=0)[1] for one in (plain, varied)]
-print("as they are {:.1%}, varied {:.1%} of the test".format(*rates))
+for model in (plain, varied):
+    print(f"{model.evaluate(x_test, t_test, verbose=0)[1]:.1%} of the test")
 
 # %% [markdown]
 # ## Exercises
