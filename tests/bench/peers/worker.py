@@ -111,16 +111,25 @@ class KerasPeer(Peer):
 
 
 class TorchPeer(Peer):
-    """The loop that a PyTorch user writes by hand, with loss and accuracy."""
+    """
+    The loop that a PyTorch user writes by hand, with loss and accuracy.
+
+    BENCH_TORCH names the device, "cpu" if it is not set; BENCH_COMPILE a mode of
+    `torch.compile`, such as "reduce-overhead", which captures CUDA graphs.
+    """
 
     def import_library(self) -> None:
         self.torch = importlib.import_module("torch")
 
     def build(self) -> int:
         torch = self.torch
+        self.place = torch.device(os.environ.get("BENCH_TORCH", "cpu"))
         self.net, self.loss, self.optimizer = self.model.torch(torch)
-        self.inputs = torch.from_numpy(self.x)
-        self.targets = torch.from_numpy(self.model.targets(self.y))
+        self.net.to(self.place)
+        self.inputs = torch.from_numpy(self.x).to(self.place)
+        self.targets = torch.from_numpy(self.model.targets(self.y)).to(self.place)
+        if os.environ.get("BENCH_COMPILE"):
+            self.net = torch.compile(self.net, mode=os.environ["BENCH_COMPILE"])
         return sum(p.numel() for p in self.net.parameters())
 
     def train(self, epochs: int) -> None:
@@ -128,8 +137,9 @@ class TorchPeer(Peer):
         accuracy = "metrics" in self.model.compile
         self.net.train()
         for _ in range(epochs):
-            total, right = torch.zeros(()), torch.zeros((), dtype=torch.int64)
-            order = torch.randperm(len(x))
+            total = torch.zeros((), device=self.place)
+            right = torch.zeros((), dtype=torch.int64, device=self.place)
+            order = torch.randperm(len(x), device=self.place)
             for start in range(0, len(x), batch):
                 index = order[start : start + batch]
                 targets = t[index]
@@ -147,8 +157,9 @@ class TorchPeer(Peer):
         torch, batch = self.torch, self.model.batch
         self.net.eval()
         with torch.inference_mode():
-            parts = [self.net(part) for part in torch.from_numpy(x).split(batch)]
-            return torch.cat(parts).numpy()
+            inputs = torch.from_numpy(x).to(self.place)
+            parts = [self.net(part) for part in inputs.split(batch)]
+            return torch.cat(parts).cpu().numpy()
 
 
 def main(name: str, model_name: str) -> None:
