@@ -2,9 +2,11 @@
 PYTHON ?= python3
 BIN = .venv/bin
 SETUP = setup.cfg pyproject.toml
+CUDA = $(patsubst %,.venv/%.stamp,$(EXTRA))  # EXTRA=cuda12 or cuda13 installs a compiler
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-sums demo-text test test-step lint bench tutorials clean
+.PHONY: help demo demo-sums demo-text test test-step test-cuda test-gpu ptx lint bench \
+    bench-gpu tutorials clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,10 +32,19 @@ demo-text: .venv/kerasnb.stamp  ## let a recurrent network write like a book (so
 
 test: .venv/test.stamp  ## run all tests
 	$(BIN)/python -m pytest
-	$(MAKE) --no-print-directory test-step
+	$(MAKE) --no-print-directory test-step test-cuda
 
 test-step: .venv/test.stamp  ## run the tests on small sizes with the compiler off
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest
+
+test-cuda: .venv/test.stamp  ## run the CUDA kernels in the simulator, without a GPU
+	NUMBA_ENABLE_CUDASIM=1 $(BIN)/python -m pytest tests/cuda
+
+ptx: .venv/kerasnb.stamp  ## compile the CUDA kernels and inspect the code, without a GPU
+	$(BIN)/python tests/cuda/inspection.py
+
+test-gpu: .venv/test.stamp $(CUDA)  ## run the CUDA kernels, and train with them, on a GPU
+	$(BIN)/python -m pytest tests/cuda
 
 lint: .venv/lint.stamp  ## check style, docstrings and types
 	$(BIN)/python -m black --check --quiet kerasnb tests tutorials
@@ -43,6 +54,9 @@ lint: .venv/lint.stamp  ## check style, docstrings and types
 
 bench: .venv/bench.stamp  ## time kerasnb against Keras 3 and PyTorch (installs them)
 	$(BIN)/python tests/bench/bench.py
+
+bench-gpu: .venv/kerasnb.stamp $(CUDA)  ## time kerasnb on a GPU against PyTorch and Keras 3
+	$(BIN)/python tests/bench/gpu.py
 
 tutorials: .venv/kerasnb.stamp  ## run every tutorial
 	for script in tutorials/[0-9]*.py; do \
