@@ -94,7 +94,7 @@ figure(fig, "18_rounding")
 drawn = []
 for device in ("plain", "cpu", "cuda"):
     kerasnb.set_device(device)
-    words = kerasnb.device.here(np.zeros(8, np.uint32))
+    words = kerasnb.device.here(np.zeros(128, np.uint16))
     ops.dropout_words(words, 7, 0)
     drawn.append(np.array(words))
 kerasnb.set_device("cpu")

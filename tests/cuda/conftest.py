@@ -1,4 +1,8 @@
-"""The tests of this folder run in a process of their own: `make test-cuda`."""
+"""
+The tests of this folder run in a process of their own.
+
+`make test-cuda` runs them in Numba's simulator, `make test-gpu` on a GPU.
+"""
 
 import sys
 from pathlib import Path
@@ -8,6 +12,12 @@ import pytest
 from kerasnb.kernels.cuda import target
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+def pytest_configure(config):
+    """Stop where there is nothing to run on."""
+    if not target.is_simulated() and not target.cuda.is_available():
+        pytest.exit("no GPU was found; `make test-cuda` needs none", returncode=1)
 
 
 @pytest.fixture(autouse=True)
