@@ -101,7 +101,6 @@ kerasnb.set_device("cpu")
 assert (drawn[0] == drawn[1]).all() and (drawn[0] == drawn[2]).all()
 
 # %% and what the twins are for
-# %%
 big = [random.normal(size=s).astype(np.float32) for s in ((256, 400), (400, 300), 300)]
 seconds = {}
 for device in ("plain", "cpu"):

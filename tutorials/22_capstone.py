@@ -47,22 +47,20 @@ figure(plotting.plot_images(x_train[:12, ..., 0], y_train[:12]), "22_digits")
 
 # %%
 def nearest(image):
-    """Return the label of the nearest image, one distance after the other."""
     distances = [np.sum((image - other) ** 2) for other in x_train]
     return y_train[np.argmin(distances)]
 
 
 some = quick(len(x_test), 60)
-baseline = np.mean([nearest(image) == t for image, t in zip(x_test[:some], y_test)])
-print(f"nearest neighbour: {baseline:.1%} of {some} images")
+found = np.mean([nearest(image) == t for image, t in zip(x_test[:some], y_test)])
+print(f"nearest neighbour: {found:.1%} of {some} images")
 
 # %% [markdown]
-# Question: that is already good. What can a network with windows know about images that
-# a distance between pixels cannot? (Lesson 09: move the digit by one pixel.)
+# Question: what can windows know of an image that a distance cannot? (See lesson 09.)
 #
 # ## 3. The network
-# Windows find strokes, pooling forgives small shifts, batch normalisation keeps numbers
-# near 1, dropout keeps the network from learning single images by heart.
+# Windows find strokes, pooling forgives shifts, batch normalisation keeps numbers near
+# 1, dropout keeps the network from learning images by heart.
 
 # %%
 kerasnb.set_seed(5)
@@ -78,8 +76,7 @@ model.summary(flops=True)
 
 # %% [markdown]
 # ## 4. Training
-# When the held-out loss no longer falls, take smaller steps; when it has not fallen for
-# long, stop, and go back to the best weights.
+# When the held-out loss no longer falls, take smaller steps; later, stop at its best.
 
 # %%
 wait = [
@@ -102,16 +99,11 @@ print(f"{accuracy:.2%} of {len(x_test)} images it has never seen")
 assert accuracy >= quick(0.985, 0.8)
 said = model.predict_classes(x_test)
 matrix = confusion_matrix(y_test, said)
-assert matrix.trace() / matrix.sum() == np.mean(said == y_test)
 figure(plotting.plot_confusion_matrix(y_test, said), "22_confusion")
 figure(plotting.plot_mistakes(model, x_test, y_test, count=8), "22_mistakes")
 print(model.explain(x_test[:64], y_test[:64]))
 
-# %% [markdown]
-# ## 6. Keep it
-# One file holds it all. What comes back predicts the same to the last bit.
-
-# %%
+# %% 6. keep it: one file, and what comes back predicts the same to the last bit
 with tempfile.TemporaryDirectory() as folder:
     model.save(Path(folder) / "digits.knb")
     again = load_model(Path(folder) / "digits.knb")
