@@ -16,7 +16,7 @@ from numba import prange
 from ..jit import PARALLEL_WORK, inner, kernel, launcher
 from . import small
 from .simd import REGISTER_BYTES, lanes
-from .tile import ROWS, product, tall_product, tiles_down
+from .tile import ABREAST, DEPTH, ROWS, product, tall_product, tiles_down
 
 SMALL = 1 << 15  # multiply-adds below which packing does not pay
 TURNS = numba.config.NUMBA_NUM_THREADS
@@ -30,13 +30,13 @@ _of_this_thread = threading.local()
 
 @kernel(work=lambda *arguments: arguments[-2])
 def dense_product(
-    c, c_row, c_column, start, start_step, a, a_row, a_step,
+    c, c_row, start, start_step, a, a_row, a_step,
     b, b_step, b_column, M, N, K, relu, work, scratch,
 ):  # fmt: skip
     """
     c[i, j] = start[j start_step] + sum_k a[i, k] b[k, j],    then max(., 0) if relu
 
-    c out    a, b, c with a stride for either index
+    c out, with rows of c_row numbers    a, b with a stride for either index
     """
     c, a, b = c.reshape(-1), a.reshape(-1), b.reshape(-1)
     w = 2 * lanes(a)
@@ -44,7 +44,7 @@ def dense_product(
     turns = scratch.shape[0]
     for turn in prange(turns):
         product(
-            c, c_row, c_column, start, start_step, a, a_row, a_step,
+            c, c_row, start, start_step, a, a_row, a_step,
             b, b_step, b_column, M, N, K, relu,
             scratch[turn], turn * tiles // turns, (turn + 1) * tiles // turns,
         )  # fmt: skip
@@ -103,7 +103,8 @@ def turns_for(work):
 def panels_for(dtype, K, work):
     """Return what `product` packs into, for each turn: starts, b, edge of a, tile."""
     w = 2 * REGISTER_BYTES // dtype.itemsize
-    size = (K + 1) * w + K * ROWS + ROWS * w
+    deep = min(K, DEPTH)
+    size = (deep + 1) * w + deep * ROWS + ROWS * w
     return scratch_for(dtype, turns_for(work), size)
 
 
@@ -116,7 +117,7 @@ def forward(y, x, W, b, relu):
     work = N * I * O >> 3
     scratch = panels_for(x.dtype, I, work)
     return dense_product, (
-        y, O, 1, b, 1, x, I, 1, W, O, 1, N, O, I, relu, work, scratch
+        y, O, b, 1, x, I, 1, W, O, 1, N, O, I, relu, work, scratch
     )  # fmt: skip
 
 
@@ -151,7 +152,7 @@ def weight_gradient(dW, W_row, db, dz, z_row, x, O):
     w = 2 * REGISTER_BYTES // x.dtype.itemsize
     columns = min(-(-O // w) * w, COLUMNS)
     depth = min(N, max(1, SECOND_CACHE // (x.dtype.itemsize * columns)))
-    size = 2 * w + ROWS * w + (depth + w) * ROWS + depth * columns
+    size = 2 * w + ROWS * w + ABREAST * (depth * ROWS + w) + depth * columns
     scratch = scratch_for(x.dtype, turns_for(work), size)
     return dense_tall_product, (
         dW, W_row, db, x, dz, z_row, I, O, depth, columns, work, scratch
@@ -186,10 +187,6 @@ def dense_backward_input(dx, dz, W):
     work = N * I * O >> 3
     scratch = panels_for(W.dtype, O, work)
     zero = ZERO[W.dtype.char]
-    if N * (I + O) < I * O:  # dxT = W dzT, for there is less of dz to pack than of W
-        return dense_product, (
-            dx, 1, I, zero, 0, W, O, 1, dz, 1, O, I, N, O, False, work, scratch
-        )  # fmt: skip
     return dense_product, (
-        dx, I, 1, zero, 0, dz, O, 1, W, 1, O, N, I, O, False, work, scratch
+        dx, I, zero, 0, dz, O, 1, W, 1, O, N, I, O, False, work, scratch
     )  # fmt: skip

@@ -3,7 +3,8 @@ Vector registers as a Numba type: the words that the fastest kernels are written
 
 `load`, `store`, `broadcast`, `zero`, `fma` and `at_least` each become one machine
 instruction, on one vector register of the host: 4, 8 or 16 float32, or half as many
-float64; `load_one` and `store_one` move a single number. With NUMBA_DISABLE_JIT=1
+float64; `load_one` and `store_one` move a single number, `turn_square` as many
+registers as each has numbers. With NUMBA_DISABLE_JIT=1
 a register is a short NumPy array, so that a kernel can still be stepped through in a
 debugger. Read next: `tile.py`, which multiplies matrices with these words.
 """
@@ -95,6 +96,11 @@ if config.DISABLE_JIT:
     def at_least(v, bound):
         """Return the larger of v and bound, lane by lane; v where that is NaN."""
         return np.where(v < bound, bound, v)
+
+    def turn_square(c, cp, c_step, a, ap, a_step):
+        """c[cp + i c_step + j] = a[ap + j a_step + i]    i, j < a register's numbers"""
+        for j in range(lanes(a)):
+            c[cp + j : cp + j + lanes(a) * c_step : c_step] = load(a, ap + j * a_step)
 
 else:
 
@@ -190,3 +196,42 @@ else:
             return builder.select(builder.fcmp_ordered("<", *args), *args[::-1])
 
         return v(v, bound), codegen
+
+    @intrinsic
+    def turn_square(typingctx, c, cp, c_step, a, ap, a_step):
+        """c[cp + i c_step + j] = a[ap + j a_step + i]    i, j < a register's numbers"""
+
+        def codegen(context, builder, signature, args):
+            c_at, c_by, a_at, a_by = args[1], args[2], args[4], args[5]
+            vector = context.get_value_type(Register(a.dtype))
+            align, L = a.dtype.bitwidth // 8, vector.count
+            rows = []
+            for _ in range(L):
+                address = _address(context, builder, a, args[3], a_at)
+                row = builder.load(builder.bitcast(address, vector.as_pointer()))
+                row.align = align
+                rows.append(row)
+                a_at = builder.add(a_at, a_by)
+            _turn(builder, rows)
+            for row in rows:
+                address = _address(context, builder, c, args[0], c_at)
+                pointer = builder.bitcast(address, vector.as_pointer())
+                builder.store(row, pointer).align = align
+                c_at = builder.add(c_at, c_by)
+            return context.get_dummy_value()
+
+        return types.void(c, types.intp, types.intp, a, types.intp, types.intp), codegen
+
+    def _turn(builder, rows):
+        """Transpose a square of registers: swap halves, then quarters, and so on."""
+        L = len(rows)
+        half = L // 2
+        while half:
+            upper = [j + L - half if j & half else j for j in range(L)]
+            lower = [j + L if j & half else j + half for j in range(L)]
+            for i in (i for i in range(L) if not i & half):
+                pair = rows[i], rows[i + half]
+                for at, lanes_of in ((i, upper), (i + half, lower)):
+                    which = ir.Constant(ir.VectorType(ir.IntType(32), L), lanes_of)
+                    rows[at] = builder.shuffle_vector(*pair, which)
+            half //= 2

@@ -20,11 +20,14 @@ from .simd import (
     load_one,
     store,
     store_one,
+    turn_square,
     zero,
 )
 
 ROWS = 6
 FOUR = 4  # rows of the lower tile
+DEPTH = 1024  # terms of a sum that a panel holds at most: it stays in the second cache
+ABREAST = 8  # panels of six columns that are packed at once: whole lines of the cache
 NO_JUMP = np.zeros(1, np.int64)
 
 
@@ -203,6 +206,13 @@ def pack(panel, at, b, bp, b_step, b_column, columns, K):
         for k in range(K):
             store(panel, at + k * w, load(b, bp + k * b_step))
             store(panel, at + k * w + L, load(b, bp + k * b_step + L))
+    elif columns == w and b_step == 1:
+        whole = K // L * L
+        for k in range(0, whole, L):
+            turn_square(panel, at + k * w, w, b, bp + k, b_column)
+            turn_square(panel, at + k * w + L, w, b, bp + k + L * b_column, b_column)
+        q = bp + whole
+        copy(panel, at + whole * w, 1, w, b, q, b_column, 1, w, K - whole)
     else:
         for k in range(0, K, w):
             depth = w if k + w <= K else K - k
@@ -222,19 +232,40 @@ def tiles_down(M):
 
 @inner
 def product(
-    c, c_row, c_column, start, start_column, a, a_row, a_step,
+    c, c_row, start, start_column, a, a_row, a_step,
     b, b_step, b_column, M, N, K, relu, scratch, first, last,
 ):  # fmt: skip
     """
     c[i, j] = start[j] + sum_k a[i, k] b[k, j], for the tiles from first to last
 
-    i < M    j < N    k < K    all arrays flat, each with a stride for either index.
-    Tiles are counted downwards, then to the right. The two registers of columns of b
-    that they share are packed side by side, below their starts, into the scratch, by
-    the first tile that needs them where it can. The last tile begins higher up, where
-    it fits: some rows are computed twice, alike. With fewer rows than a tile has, they
-    go into the scratch too, and so does any tile of c that does not fit. What their
-    padding holds never meets a true output. With relu, negative sums become 0.
+    i < M    j < N    k < K    all arrays flat, a and b with a stride for either index.
+    Tiles are counted downwards, then to the right. Long sums are cut into equal pieces
+    of k, and go on from c with the next piece. With relu, negative sums become 0.
+    """
+    pieces = (K + DEPTH - 1) // DEPTH if K > DEPTH else 1
+    for piece in range(pieces):
+        k, end = piece * K // pieces, (piece + 1) * K // pieces
+        add_product(
+            c, c_row, start, start_column, a, k * a_step, a_row, a_step,
+            b, k * b_step, b_step, b_column, M, N, end - k,
+            k == 0, end == K, relu, scratch, first, last,
+        )  # fmt: skip
+
+
+@inner
+def add_product(
+    c, c_row, start, start_column, a, a_first, a_row, a_step,
+    b, b_first, b_step, b_column, M, N, K, begins, ends, relu, scratch, first, last,
+):  # fmt: skip
+    """
+    c[i, j] += sum_k a[i, k] b[k, j], or = start[j] + sum_k ... where the sum begins
+
+    The two registers of columns of b that tiles share are packed side by side, below
+    their starts, into the scratch, by the first tile that needs them where it can. With
+    fewer rows than a tile has, they go into the scratch too, and so does any tile of c
+    that does not fit. What their padding holds never meets a true output. The last tile
+    begins higher up, where it fits: rows that belong to the tile above are computed
+    twice, alike, but where the sum goes on they are not written twice.
     """
     w = 2 * lanes(a)
     edge = (K + 1) * w
@@ -242,66 +273,76 @@ def product(
     down, sixes = tiles_down(M)
     source, right, step, packs = a, a_row, a_step, False
     if M < FOUR:
-        copy(scratch, edge, ROWS, 1, a, 0, a_step, a_row, K, M)
+        copy(scratch, edge, ROWS, 1, a, a_first, a_step, a_row, K, M)
         source, right, step = scratch, 1, ROWS
     for t in range(first, last):
         which = t % down
         j = t // down * w
         columns = w if j + w <= N else N - j
+        bp = b_first + j * b_column
         if t == first or which == 0:
             copy(scratch, 0, 0, 1, start, j * start_column, 0, start_column, 1, columns)
             packs = columns == w and b_column == 1 and which < sixes
             if not packs:
-                pack(scratch, w, b, j * b_column, b_step, b_column, columns, K)
+                pack(scratch, w, b, bp, b_step, b_column, columns, K)
         height = ROWS if which < sixes else FOUR
-        i = which * ROWS if which < sixes else sixes * ROWS + (which - sixes) * FOUR
-        i = max(0, min(i, M - height))
+        top = which * ROWS if which < sixes else sixes * ROWS + (which - sixes) * FOUR
+        i = max(0, min(top, M - height))
         rows = min(height, M)
-        ap = i * a_row if M >= FOUR else edge
-        fits = rows == height and columns == w and c_column == 1
+        ap = a_first + i * a_row if M >= FOUR else edge
+        fits = rows == height and columns == w and (i == top or begins and ends)
         target, cp, below = (c, i * c_row + j, c_row) if fits else (scratch, corner, w)
+        origin, sp, beside = (scratch, 0, 0) if begins else (target, cp, below)
+        if not fits and not begins:
+            copy(scratch, corner, w, 1, c, i * c_row + j, c_row, 1, rows, columns)
         if packs:
             packing_tile(
-                target, cp, below, scratch, 0, 0,
+                target, cp, below, origin, sp, beside,
                 source, ap, ap + right, ap + 2 * right, ap + 3 * right, ap + 4 * right,
-                ap + 5 * right, step, NO_JUMP, 0, b, j, b_step, 1, K, scratch, w, True,
+                ap + 5 * right, step, NO_JUMP, 0, b, bp, b_step, 1, K, scratch, w, True,
             )  # fmt: skip
             packs = False
         elif height == ROWS:
             tile(
-                target, cp, below, scratch, 0, 0,
+                target, cp, below, origin, sp, beside,
                 source, ap, ap + right, ap + 2 * right, ap + 3 * right, ap + 4 * right,
                 ap + 5 * right, step, NO_JUMP, 0, scratch, w, w, 1, K,
             )  # fmt: skip
         else:
             tile_of_four(
-                target, cp, below, scratch, 0, 0,
+                target, cp, below, origin, sp, beside,
                 source, ap, ap + right, ap + 2 * right, ap + 3 * right, step,
                 scratch, w, K,
             )  # fmt: skip
-        if relu:
+        if relu and ends:
             relu_tile(target, cp, below, rows)
         if not fits:
-            cp = i * c_row + j * c_column
-            copy(c, cp, c_column, c_row, scratch, corner, 1, w, columns, rows)
+            skip = top - i
+            copy(
+                c, top * c_row + j, c_row, 1, scratch, corner + skip * w, w, 1,
+                rows - skip, columns,
+            )  # fmt: skip
 
 
 @inner
-def pack_rows(panel, at, a, ap, a_step, rows, spare, K):
+def pack_rows(panel, at, size, a, ap, a_step, rows, spare, K):
     """
-    panel[at + k ROWS + i] = a[ap + i + k a_step]
+    panel[at + i // ROWS size + k ROWS + i % ROWS] = a[ap + i + k a_step]
 
-    i < rows <= ROWS    k < K    both arrays flat
+    i < rows    k < K    both arrays flat; a panel of ROWS columns takes `size` numbers
     Where there are some numbers to spare in a, whole registers move, each over the
     end of the one before.
     """
     L = lanes(a)
-    if rows == ROWS and spare:
-        for k in range(K):
+    whole = rows // ROWS if spare else 0
+    for k in range(K if whole else 0):
+        for p in range(whole):
             for i in range(0, ROWS, L):
-                store(panel, at + k * ROWS + i, load(a, ap + k * a_step + i))
-    else:
-        copy(panel, at, ROWS, 1, a, ap, a_step, 1, K, rows)
+                number = load(a, ap + k * a_step + p * ROWS + i)
+                store(panel, at + p * size + k * ROWS + i, number)
+    for i in range(whole * ROWS, rows, ROWS):
+        count = ROWS if i + ROWS <= rows else rows - i
+        copy(panel, at + i // ROWS * size, ROWS, 1, a, ap + i, a_step, 1, K, count)
 
 
 @inner
@@ -344,7 +385,8 @@ def tall_product(
     w = 2 * lanes(a)
     one, corner = w, 2 * w
     rows_at = corner + ROWS * w
-    panels = rows_at + (depth + w) * ROWS
+    size = depth * ROWS + w
+    panels = rows_at + ABREAST * size
     for j in range(w):
         scratch[j], scratch[one] = 0, 1
     for k in range(0, K, depth):
@@ -357,13 +399,17 @@ def tall_product(
                 pack(scratch, q, b, k * b_row + j, b_row, 1, width, deep)
                 if top == 0:
                     add_rows(totals, j, scratch, one, q, width, deep)
+            abreast = ABREAST if j1 - j0 > 2 * w else 1
             for i in range(top, bottom, ROWS):
                 rows = ROWS if i + ROWS <= bottom else bottom - i
                 source, ap, step = a, k * M + i, M
-                if rows < ROWS or j1 - j0 > 2 * w:
-                    spare = i + ROWS + w <= M
-                    pack_rows(scratch, rows_at, a, ap, M, rows, spare, deep)
-                    source, ap, step = scratch, rows_at, ROWS
+                if rows < ROWS or abreast > 1:
+                    turn = (i - top) // ROWS % abreast
+                    if turn == 0:
+                        wide = min(abreast * ROWS, bottom - i)
+                        spare = i + wide + w <= M
+                        pack_rows(scratch, rows_at, size, a, ap, M, wide, spare, deep)
+                    source, ap, step = scratch, rows_at + turn * size, ROWS
                 for j in range(j0, j1, w):
                     width = w if j + w <= j1 else j1 - j
                     q = panels + (j - j0) * depth
