@@ -45,7 +45,7 @@ def always_tiles(monkeypatch):
 
 @pytest.mark.parametrize(
     "limits",
-    [(0, 1 << 18, 512), (0, 1 << 9, 16), (1 << 60, 1 << 18, 512)],
+    [(0, 1 << 18, 512, 1024), (0, 1 << 9, 16, 5), (1 << 60, 1 << 18, 512, 1024)],
     ids=["tile", "tile in many blocks", "small"],
 )
 @devices
@@ -58,7 +58,7 @@ def test_products_are_numpys(device, dtype, limits, N, I, O):
     if dtype == "float32":
         tolerance = {"rtol": 1e-4, "atol": 1e-4}
     with pytest.MonkeyPatch.context() as patch:
-        for name, limit in zip(("SMALL", "SECOND_CACHE", "COLUMNS"), limits):
+        for name, limit in zip(("SMALL", "SECOND_CACHE", "COLUMNS", "DEPTH"), limits):
             patch.setattr(dense, name, limit)
         y, dW, db, dx = products(x, W, b, dz, kernels_of(device))
     np.testing.assert_allclose(y, x @ W + b, **tolerance)

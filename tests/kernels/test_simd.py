@@ -13,6 +13,7 @@ from kerasnb.kernels.cpu.simd import (
     load_one,
     store,
     store_one,
+    turn_square,
     zero,
 )
 from kerasnb.kernels.cpu.tile import ROWS, packing_tile, tile
@@ -43,6 +44,25 @@ def test_a_register_multiplies_and_adds_all_its_lanes(dtype):
     assert y[0] == 7 and (y[1 + L :] == 7).all()
     clear(y)
     assert not y[:L].any() and (y[1 + L :] == 7).all()
+
+
+@numba.njit
+def turn(y, a, rows):
+    """Turn a square of a, which begins at 1 with so many numbers in a row, to y[2]."""
+    turn_square(y, 2, rows + 1, a, 1, rows)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_square_of_registers_is_turned_over(dtype):
+    """Rows become columns, whatever the steps; between them nothing is touched."""
+    L = REGISTER_BYTES // np.dtype(dtype).itemsize
+    rows = L + 3
+    a = np.arange(1 + L * rows, dtype=dtype)
+    y = np.full(2 + L * (rows + 1), -1, dtype)
+    turn(y, a, rows)
+    there = y[2:].reshape(L, rows + 1)
+    np.testing.assert_array_equal(there[:, :L], a[1:].reshape(L, rows)[:, :L].T)
+    assert (there[:, L:] == -1).all() and (y[:2] == -1).all()
 
 
 @numba.njit

@@ -68,16 +68,16 @@ def band_start(p, n, d, low):
 
 
 @inner
-def list_places(places, p, first, n, d, low, high):
+def list_places(places, p, first, n, d, low, start, stop):
     """
-    List the outputs of one class in a band, and where their windows begin there.
+    List the outputs of one class in rows start to stop of a band that begins at low.
 
-    places[0] = positions in the target    places[1] = positions in the band
+    places[0] = positions in the target    places[1] = where their windows begin there
     Return how many there are; the last is repeated to fill a tile.
     """
     count = 0
     i = d * p.slice_stride + first[0]
-    for r in range(low, high if 0 <= i < p.slices_out else low):
+    for r in range(start, stop if 0 <= i < p.slices_out else start):
         j = r * p.row_stride + first[1]
         target = ((n * p.slices_out + i) * p.rows_out + j) * p.columns_out
         source = (r - low) * p.row_step * p.columns * p.pixel
@@ -94,11 +94,33 @@ def list_places(places, p, first, n, d, low, high):
 
 
 @inner
-def cover(c, j, places, count, band, start, panels, at, one_class, jumps, p, room):
+def seen_runs(p, one_class, jumps, r):
+    """
+    Return from which to which of its runs a window in row r leaves zeros behind.
+
+    The runs before and after lie in rows above or below the image, in one slice.
+    """
+    low, high = 0, one_class[3]
+    row = p.columns * p.pixel
+    above = p.row_zeros - r * p.row_step
+    below = above + p.rows_in
+    if p.slices == 1:
+        at, run = one_class[5], one_class[4]
+        while low < high and jumps[at + low] + run <= above * row:
+            low += 1
+        while low < high and jumps[at + high - 1] >= below * row:
+            high -= 1
+    return low, high
+
+
+@inner
+def cover(
+    c, j, places, count, band, start, panels, at, one_class, jumps, low, high, p, room
+):
     """
     Compute two registers of filters, from j on, at all the listed places.
 
-    c out    panels: a panel begins at `at`    room: a spare tile
+    c out    panels: a panel begins at `at`    runs low to high    room: a spare tile
     """
     w = 2 * lanes(c)
     columns = min(w, p.filters - j)
@@ -111,8 +133,9 @@ def cover(c, j, places, count, band, start, panels, at, one_class, jumps, p, roo
             band, start + places[1, t], start + places[1, t + 1],
             start + places[1, t + 2], start + places[1, t + 3],
             start + places[1, t + 4], start + places[1, t + 5],
-            1, jumps, one_class[5], panels, at + (one_class[6] + 1) * w, w,
-            one_class[3], one_class[4],
+            1, jumps, one_class[5] + low, panels,
+            at + (one_class[6] + low * one_class[4] + 1) * w, w,
+            high - low, one_class[4],
         )  # fmt: skip
         if not fits:
             for i in range(min(ROWS, count - t)):
@@ -155,13 +178,18 @@ def cover_bands(c, a, plans, classes, jumps, panels, size, turn, turns, room, pl
         if p.padded:
             fill_band(band, 0, a, p, n, d, low, high)
         for one in range(len(classes)):
-            count = list_places(places, p, classes[one], n, d, low, high)
-            for j in range(0, p.filters, w):
-                at = j // w * size
-                cover(
-                    c, j, places, count, band, start, panels, at, classes[one],
-                    jumps, p, spare,
-                )  # fmt: skip
+            row = low
+            while row < high:
+                runs, row_before = seen_runs(p, classes[one], jumps, row), row
+                while row < high and seen_runs(p, classes[one], jumps, row) == runs:
+                    row += 1
+                count = list_places(places, p, classes[one], n, d, low, row_before, row)
+                for j in range(0, p.filters, w):
+                    at = j // w * size
+                    cover(
+                        c, j, places, count, band, start, panels, at, classes[one],
+                        jumps, runs[0], runs[1], p, spare,
+                    )  # fmt: skip
 
 
 @kernel(work=lambda *arguments: FORM)

@@ -16,11 +16,12 @@ from numba import prange
 from ..jit import PARALLEL_WORK, inner, kernel, launcher
 from . import small
 from .simd import REGISTER_BYTES, lanes
-from .tile import ABREAST, DEPTH, ROWS, product, tall_product, tiles_down
+from .tile import ABREAST, ROWS, product, tall_product, tiles_down
 
 SMALL = 1 << 15  # multiply-adds below which packing does not pay
 TURNS = numba.config.NUMBA_NUM_THREADS
 LINE = 64  # bytes of a cache line: registers that cross one load more slowly
+DEPTH = 1024  # terms of a sum in a panel, so that it stays in the second cache
 COLUMNS = 512  # of b that are packed at once
 SECOND_CACHE = 1 << 18  # bytes of it that they may take
 ZERO = {"f": np.zeros(1, np.float32), "d": np.zeros(1, np.float64)}
@@ -31,7 +32,7 @@ _of_this_thread = threading.local()
 @kernel(work=lambda *arguments: arguments[-2])
 def dense_product(
     c, c_row, start, start_step, a, a_row, a_step,
-    b, b_step, b_column, M, N, K, relu, work, scratch,
+    b, b_step, b_column, M, N, K, relu, depth, work, scratch,
 ):  # fmt: skip
     """
     c[i, j] = start[j start_step] + sum_k a[i, k] b[k, j],    then max(., 0) if relu
@@ -45,7 +46,7 @@ def dense_product(
     for turn in prange(turns):
         product(
             c, c_row, start, start_step, a, a_row, a_step,
-            b, b_step, b_column, M, N, K, relu,
+            b, b_step, b_column, M, N, K, relu, depth,
             scratch[turn], turn * tiles // turns, (turn + 1) * tiles // turns,
         )  # fmt: skip
 
@@ -117,7 +118,7 @@ def forward(y, x, W, b, relu):
     work = N * I * O >> 3
     scratch = panels_for(x.dtype, I, work)
     return dense_product, (
-        y, O, b, 1, x, I, 1, W, O, 1, N, O, I, relu, work, scratch
+        y, O, b, 1, x, I, 1, W, O, 1, N, O, I, relu, DEPTH, work, scratch
     )  # fmt: skip
 
 
@@ -188,5 +189,5 @@ def dense_backward_input(dx, dz, W):
     scratch = panels_for(W.dtype, O, work)
     zero = ZERO[W.dtype.char]
     return dense_product, (
-        dx, I, zero, 0, dz, O, 1, W, 1, O, N, I, O, False, work, scratch
+        dx, I, zero, 0, dz, O, 1, W, 1, O, N, I, O, False, DEPTH, work, scratch
     )  # fmt: skip

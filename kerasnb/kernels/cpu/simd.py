@@ -100,7 +100,9 @@ if config.DISABLE_JIT:
     def turn_square(c, cp, c_step, a, ap, a_step):
         """c[cp + i c_step + j] = a[ap + j a_step + i]    i, j < a register's numbers"""
         for j in range(lanes(a)):
-            c[cp + j : cp + j + lanes(a) * c_step : c_step] = load(a, ap + j * a_step)
+            c[cp + j : cp + j + (lanes(a) - 1) * c_step + 1 : c_step] = load(
+                a, ap + j * a_step
+            )
 
 else:
 

@@ -26,7 +26,6 @@ from .simd import (
 
 ROWS = 6
 FOUR = 4  # rows of the lower tile
-DEPTH = 1024  # terms of a sum that a panel holds at most: it stays in the second cache
 ABREAST = 8  # panels of six columns that are packed at once: whole lines of the cache
 NO_JUMP = np.zeros(1, np.int64)
 
@@ -233,16 +232,17 @@ def tiles_down(M):
 @inner
 def product(
     c, c_row, start, start_column, a, a_row, a_step,
-    b, b_step, b_column, M, N, K, relu, scratch, first, last,
+    b, b_step, b_column, M, N, K, relu, depth, scratch, first, last,
 ):  # fmt: skip
     """
     c[i, j] = start[j] + sum_k a[i, k] b[k, j], for the tiles from first to last
 
     i < M    j < N    k < K    all arrays flat, a and b with a stride for either index.
-    Tiles are counted downwards, then to the right. Long sums are cut into equal pieces
-    of k, and go on from c with the next piece. With relu, negative sums become 0.
+    Tiles are counted downwards, then to the right. A sum of more than `depth` terms is
+    cut into equal pieces, and goes on from c with the next piece. With relu, negative
+    sums become 0.
     """
-    pieces = (K + DEPTH - 1) // DEPTH if K > DEPTH else 1
+    pieces = (K + depth - 1) // depth
     for piece in range(pieces):
         k, end = piece * K // pieces, (piece + 1) * K // pieces
         add_product(
