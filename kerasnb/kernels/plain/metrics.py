@@ -16,10 +16,10 @@ from .losses import predictions
 @inner
 def largest_column(x, r):
     """Return the first c at which x[r, c] is largest."""
-    best = 0
+    best, top = 0, x[r, 0]
     for c in range(1, x.shape[1]):
-        if x[r, c] > x[r, best]:
-            best = c
+        is_larger = x[r, c] > top
+        best, top = (c, x[r, c]) if is_larger else (best, top)
     return best
 
 
