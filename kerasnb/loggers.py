@@ -68,6 +68,7 @@ class CSVLogger(Callback):
     """
 
     state_names = ("columns", "written")
+    may_be_none = ("columns",)
 
     def __init__(
         self, filename: str | os.PathLike, separator: str = ",", append: bool = False

@@ -340,6 +340,7 @@ class EarlyStopping(Monitor):
         "best", "wait", "best_value", "best_epoch", "best_weights", "stopped",
         "stopped_epoch",
     )  # fmt: skip
+    may_be_none = ("best_epoch", "best_weights")
     grace = 0  # epochs without improvement that do not count; 1 in Keras 1
 
     def __init__(

@@ -22,7 +22,7 @@ from .data import check_inputs, on_device, standardize
 from .diagram import branches_of
 from .layer import Layer, each
 from .stack import Stack
-from .state import keeps_state
+from .state import keeps_state, put_state_back
 
 
 @dataclasses.dataclass
@@ -226,10 +226,7 @@ def unchanged(model: Any) -> Iterator[Callable[[], None]]:
             if grad is not None and weight.grad is not None:
                 weight.grad[...] = grad
         for keeper, state in states:
-            for name, value in state.items():
-                if value is None:  # a state that was not there yet
-                    setattr(keeper, name, None)
-            keeper.set_state(state)
+            put_state_back(keeper, state)
         model._batch, model.mask = batch, mask
 
     try:

@@ -107,6 +107,7 @@ class RNN(Composite):
         self.masking = "pass" if self.return_sequences else "consume"
         self.states = None
         self.state_names = ("states",) if self.stateful else ()
+        self.may_be_none = self.state_names  # before the first batch, and when reset
 
     @property
     def sublayers(self):

@@ -28,7 +28,7 @@ from .snapshot import (
     restore_optimizer,
     take_layers,
 )
-from .state import keeps_state
+from .state import Put, keeps_state, put_state_back, set_state
 from .utils import positive_integer, said, whole_number
 
 FOREIGN_ENDINGS = (".h5", ".hdf5", ".keras")
@@ -248,13 +248,13 @@ class Run:
             matched = match_weights(self.model, snapshot.layers)
             self._put_optimizer(snapshot)
             restore_layers(self.model, snapshot.layer_states)
-            self._put(snapshot.run or {}, with_feeds, goes_on=with_feeds)
+            self._put(snapshot.run or {}, with_feeds, with_feeds, set_state)
         except Exception as error:  # a callback can refuse a state in any way
             run_before, layers_before, optimizer_before = self._before
-            self._put(run_before, with_feeds, goes_on=False)
+            self._put(run_before, with_feeds, False, put_state_back)
             vars(optimizer).clear()
             vars(optimizer).update(optimizer_before)
-            restore_layers(self.model, layers_before)
+            restore_layers(self.model, layers_before, put_state_back)
             self._backup.run = None
             raise ValueError(
                 f"{self._backup.filepath} is the checkpoint of another training: "
@@ -289,15 +289,17 @@ class Run:
             "feeds": {name: feed.get_state() for name, feed in self.feeds.items()},
         }
 
-    def _put(self, state: dict[str, Any], with_feeds: bool, goes_on: bool) -> None:
-        random.generator().set_state(state["random"])
+    def _put(
+        self, state: dict[str, Any], with_feeds: bool, goes_on: bool, put: Put
+    ) -> None:
+        put(random.generator(), state["random"])
         for metric, counts in zip(self._metrics(), state["metrics"]):
-            metric.set_state(counts)
+            put(metric, counts)
         if with_feeds:
             for name, feed in self.feeds.items():
                 if set(state["feeds"][name]) != set(feed.get_state()):
                     raise ValueError(f"its {name} data came in another form.")
-                feed.set_state(state["feeds"][name])
+                put(feed, state["feeds"][name])
         callbacks, states = self._callbacks(), state["callbacks"]
         mine, theirs = set(callbacks) - {OPTIONAL}, set(states) - {OPTIONAL}
         if mine != theirs:
@@ -307,7 +309,7 @@ class Run:
             )
         for name, callback in callbacks.items():
             if name in states:
-                callback.set_state(states[name])
+                put(callback, states[name])
                 callback._goes_on &= goes_on
 
     def _put_optimizer(self, snapshot: Snapshot) -> None:

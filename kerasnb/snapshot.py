@@ -23,6 +23,7 @@ from .losses import Loss
 from .metrics import Metric
 from .optimizer import Optimizer
 from .stack import described
+from .state import Put, set_state
 from .utils import FUNCTION, get_custom_objects, own_function, saved_name
 
 Named = list[tuple[str, np.ndarray]]
@@ -326,9 +327,11 @@ def restore_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
     )
 
 
-def restore_layers(model: Any, states: list[dict[str, Any]]) -> None:
+def restore_layers(
+    model: Any, states: list[dict[str, Any]], put: Put = set_state
+) -> None:
     """
-    Put back what layers keep beside their weights.
+    Put back what layers keep beside their weights, one by one by `put`.
 
     Raises
     ------
@@ -342,7 +345,7 @@ def restore_layers(model: Any, states: list[dict[str, Any]]) -> None:
             f"one ({_listed(layer.name for layer in layers)})."
         )
     for layer, state in zip(layers, states):
-        layer.set_state(state)
+        put(layer, state)
 
 
 def _revived(value: Any, get: Callable[[Any], Any]) -> Any:

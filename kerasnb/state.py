@@ -17,6 +17,7 @@ import numpy as np
 
 ARRAY = "__array__"  # the key of a dict that stands for an array
 KINDS: dict[Any, str] = {str: "string", (list, tuple): "list", np.ndarray: "array"}
+Put = Callable[[Any, dict[str, Any]], None]
 
 
 class Stateful:
@@ -31,6 +32,8 @@ class Stateful:
     state_names : tuple of str
         Attributes that an exact continuation needs. One that has a `get_state` of its
         own, such as a random stream, is kept by that.
+    may_be_none : tuple of str
+        Those that None is put back into, even if now they are something else.
 
     Examples
     --------
@@ -45,6 +48,7 @@ class Stateful:
     """
 
     state_names: tuple[str, ...] = ()
+    may_be_none: tuple[str, ...] = ()
 
     def get_state(self) -> dict[str, Any]:
         """Return copies of all that an exact continuation needs, by name."""
@@ -74,10 +78,13 @@ class Stateful:
             )
         for name, value in state.items():
             present: Any = getattr(self, name, None)
+            if value is None and name in self.may_be_none:
+                continue
             if _kind(present) not in ("None", _kind(value)):
+                cause = " Name it in may_be_none if it can be." if value is None else ""
                 raise ValueError(
                     f"{type(self).__name__}.set_state: expected {name} to be a "
-                    f"{_kind(present)}, got {value!r:.80}."
+                    f"{_kind(present)}, got {value!r:.80}.{cause}"
                 )
         for name, value in state.items():
             present = getattr(self, name, None)
@@ -85,6 +92,33 @@ class Stateful:
                 present.set_state(value)
             else:
                 setattr(self, name, copy.deepcopy(value))
+
+
+def set_state(thing: Any, state: dict[str, Any]) -> None:
+    """Let an object go on from a state, which it may refuse."""
+    thing.set_state(state)
+
+
+def put_state_back(thing: Any, state: dict[str, Any]) -> None:
+    """
+    Undo: give an object the state that it had, whatever it has become meanwhile.
+
+    Examples
+    --------
+    >>> class Best(Stateful):
+    ...     state_names = ("weights",)
+    ...     weights = None
+    >>> best = Best()
+    >>> before = best.get_state()
+    >>> best.set_state({"weights": [np.ones(2)]})
+    >>> put_state_back(best, before)
+    >>> best.weights is None
+    True
+    """
+    for name in getattr(thing, "state_names", ()):
+        if state.get(name, ...) is None:  # else None would be another kind of value
+            setattr(thing, name, None)
+    thing.set_state(state)
 
 
 def _kind(value: Any) -> str:

@@ -449,6 +449,79 @@ def test_another_training_is_refused(tmp_path, make, more, arguments, reason):
     assert path.exists()
 
 
+class Picky(Callback):
+    """Refuses the state of another one of its kind."""
+
+    state_names = ("mood",)
+    mood = 0
+
+    def set_state(self, state):
+        if state["mood"] != self.mood:
+            raise ValueError("not in the mood.")
+
+
+class Remembering(Callback):
+    """Has a state that is None at first, and says so nowhere."""
+
+    state_names = ("first_loss",)
+    first_loss = None
+
+    def on_batch_end(self, batch, logs=None):
+        self.first_loss = self.first_loss or logs["loss"]
+
+
+def stateful_training(path, *callbacks):
+    """Return a layer with states, and the function that trains it."""
+    kerasnb.reset_names()
+    layer = layers.LSTM(2, stateful=True, batch_input_shape=(2, 3, 1))
+    model = Sequential([layer, layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x, y = X[:24].reshape(8, 3, 3)[:, :, :1], Y[:8]
+    callbacks = [BackupAndRestore(path, 2, delete_checkpoint=False), *callbacks]
+    arguments = {"shuffle": False, "verbose": 0, "callbacks": callbacks}
+    return layer, lambda: model.fit(x, y, 2, epochs=3, **arguments)
+
+
+def stopping():
+    return EarlyStopping("loss", patience=9, restore_best_weights=True)
+
+
+def test_a_refusal_undoes_what_was_none(tmp_path):
+    """The last callback refuses; states of layers and callbacks are None again."""
+    path, moody = tmp_path / "run.knb", Picky()
+    moody.mood = 1
+    _, fit = stateful_training(path, stopping(), Remembering(), CutOff(1, 3), moody)
+    with pytest.raises(Cut):
+        fit()
+    things = [stopping(), Remembering()]
+    layer, fit = stateful_training(path, *things, Picky())
+    things.append(layer)
+    before = [thing.get_state() for thing in things]
+    assert before[1:] == [{"first_loss": None}, {"states": None}]
+    with pytest.raises(ValueError, match="another training: not in the mood"):
+        fit()
+    assert [thing.get_state() for thing in things] == before
+
+
+def test_callbacks_of_an_earlier_training_go_on_from_none(tmp_path):
+    """The first training knows a best epoch; the one that goes on does not yet."""
+    path, used = tmp_path / "run.knb", stopping()
+    _, fit = stateful_training(path, stopping(), CutOff(0, 1))
+    with pytest.raises(Cut):
+        fit()
+    stateful_training(tmp_path / "other.knb", used)[1]()
+    assert used.best_weights is not None
+    assert stateful_training(path, used)[1]().epoch == [0, 1, 2]
+
+
+def test_none_for_a_number_is_refused():
+    """Only what is named in may_be_none can be None again."""
+    one = stopping()
+    message = "expected wait to be a number, got None. Name it in may_be_none if"
+    with pytest.raises(ValueError, match=message):
+        one.set_state({**one.get_state(), "wait": None})
+
+
 def test_an_earlier_checkpoint_and_a_later_beginning_contradict(tmp_path):
     """The message says how to decide."""
     cut_off(tmp_path / "run.knb")
