@@ -1,6 +1,9 @@
 """Settings that every test shares."""
 
+import importlib.util
+import os
 import sys
+import warnings
 
 import matplotlib
 import numba
@@ -33,3 +36,15 @@ def fresh_start():
 def float64():
     """Layers made in the test compute in float64."""
     kerasnb.set_floatx("float64")
+
+
+@pytest.fixture(scope="session")
+def keras():
+    """Keras 3, with whichever backend is there; otherwise the test is skipped."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # idle threads would spin
+    for backend in ("jax", "torch", "tensorflow"):
+        if importlib.util.find_spec(backend):
+            os.environ.setdefault("KERAS_BACKEND", backend)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip("keras", minversion="3.0", exc_type=ImportError)

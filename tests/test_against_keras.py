@@ -1,12 +1,8 @@
 """Every feed-forward layer beside Keras 3: same weights, same answers, same slopes."""
 
-import importlib.util
-import inspect
-import os
-import warnings
-
 import numpy as np
 import pytest
+from theirs import slopes
 
 from kerasnb import layers
 
@@ -107,17 +103,6 @@ NOISY = [
 ]
 
 
-@pytest.fixture(scope="module")
-def keras():
-    """Keras 3, with whichever backend is there; otherwise the tests are skipped."""
-    for backend in ("jax", "torch", "tensorflow"):
-        if importlib.util.find_spec(backend):
-            os.environ.setdefault("KERAS_BACKEND", backend)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("keras", exc_type=ImportError)
-
-
 def every(cases):
     """Run a test for each case, named after layer and arguments."""
     names = [f"{name}-{arguments}" for name, arguments, _ in cases]
@@ -156,38 +141,6 @@ def pair(keras, name, arguments, shape):
     return ours, theirs, rng.normal(size=(4, *shape)).astype("float32")
 
 
-def slopes(keras, layer, x, dy):
-    """Return y, dx and the gradients of the weights, as the backend finds them."""
-    backend, variables = keras.backend.backend(), layer.trainable_variables
-    values = [variable.value for variable in variables]
-    if backend == "jax":
-        import jax
-
-        fixed = [variable.value for variable in layer.non_trainable_variables]
-        knows = "training" in inspect.signature(layer.call).parameters
-        phase = {"training": True} if knows else {}
-
-        def run(values, x):
-            return layer.stateless_call(values, fixed, x, **phase)[0]
-
-        y, back = jax.vjp(run, values, x)
-        dW, dx = back(dy)
-    elif backend == "torch":
-        x = keras.ops.convert_to_tensor(x).requires_grad_()
-        y = layer(x, training=True)
-        y.backward(keras.ops.convert_to_tensor(dy))
-        dW, dx = [value.grad for value in values], x.grad
-    else:
-        import tensorflow
-
-        x = tensorflow.convert_to_tensor(x)
-        with tensorflow.GradientTape() as tape:
-            tape.watch(x)
-            y = layer(x, training=True)
-        dW, dx = tape.gradient(y, [values, x], output_gradients=dy)
-    return [keras.ops.convert_to_numpy(a) for a in (y, dx, *dW)]
-
-
 def assert_near(found, expected):
     """The largest difference is a small part of the largest number."""
     assert found.shape == expected.shape
@@ -210,7 +163,7 @@ def test_training_agrees(keras, name, arguments, shape):
     y = ours.forward(x, True).copy()
     dy = np.random.default_rng(2).normal(size=y.shape).astype("float32")
     found = [y, ours.backward(dy), *(w.grad for w in ours.trainable_weights)]
-    expected = slopes(keras, theirs, x, dy)
+    expected = slopes(keras, theirs, x, dy, training=True)
     assert len(found) == len(expected)
     for one, other in zip(found, expected):
         assert_near(one, other)

@@ -1,13 +1,10 @@
 """Convolutional LSTM: values, gradients, masks, states, configurations."""
 
-import importlib.util
-import os
-import warnings
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from theirs import slopes as their_slopes
 
 import kerasnb
 from kerasnb import Sequential, check_layer, keras1, layers
@@ -125,17 +122,6 @@ def test_a_step_is_the_equations_of_an_lstm():
     np.testing.assert_allclose(run(layer, x), h, rtol=1e-10)
 
 
-@pytest.fixture(scope="module")
-def keras():
-    """Keras 3, with whichever backend is there; otherwise the test is skipped."""
-    for backend in ("jax", "torch"):
-        if importlib.util.find_spec(backend):
-            os.environ.setdefault("KERAS_BACKEND", backend)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("keras", exc_type=ImportError)
-
-
 @every_option
 @pytest.mark.filterwarnings("ignore")
 def test_keras_3_agrees(keras, options):
@@ -148,23 +134,9 @@ def test_keras_3_agrees(keras, options):
     theirs = keras.layers.ConvLSTM2D(3, (2, 3), **options)
     theirs.build(x.shape)
     theirs.set_weights(layer.get_weights())
-    their_y, their_dx = value_and_gradient(keras, theirs, x, dy)
+    their_y, their_dx, *_ = their_slopes(keras, theirs, x.astype("f"), dy)
     np.testing.assert_allclose(y, their_y, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(layer.backward(dy), their_dx, rtol=1e-5, atol=1e-5)
-
-
-def value_and_gradient(keras, layer, x, dy):
-    """Return what a layer of Keras 3 makes of x, and of dy."""
-    x = x.astype("float32")
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return layer(x), jax.grad(lambda x: (layer(x) * dy).sum())(x)
-    torch = pytest.importorskip("torch")
-    x = torch.tensor(x, requires_grad=True)
-    y = layer(x)
-    (y * torch.tensor(dy)).sum().backward()
-    return y.detach().numpy(), x.grad.numpy()
 
 
 # ---- gradient ---------------------------------------------------------------------

@@ -1,5 +1,4 @@
 import json
-import os
 import warnings
 import zipfile
 
@@ -422,16 +421,6 @@ def test_other_endings_and_versions_are_refused(path):
 
 
 # ---- exchange with Keras itself ---------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def keras():
-    """Keras 3, which comes with the extra `bench`."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # idle threads would spin
-    os.environ.setdefault("KERAS_BACKEND", "torch")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("keras", minversion="3.0")
 
 
 UNSTABLE = "default"  # Keras and its backends warn of what is not our concern

@@ -1,9 +1,5 @@
 """Losses: values, gradients, laws, and what is said about wrong arguments."""
 
-import importlib.util
-import os
-import warnings
-
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -178,17 +174,6 @@ def test_float32_agrees_with_float64(name, seed, C):
     np.testing.assert_allclose(
         dp, gradient_of(loss, wide, p.astype("float64")), rtol=1e-3, atol=1e-4
     )
-
-
-@pytest.fixture(scope="module")
-def keras():
-    """Keras 3, with whichever backend is there; otherwise the test is skipped."""
-    for backend in ("jax", "torch", "tensorflow"):
-        if importlib.util.find_spec(backend):
-            os.environ.setdefault("KERAS_BACKEND", backend)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("keras", exc_type=ImportError)
 
 
 KERAS_NAMES = {

@@ -159,11 +159,10 @@ def test_epsilon_follows_the_global_setting_at_construction():
         (Nadam(lr=0.1, schedule_decay=1.0), "Nadam", {}),
     ],
 )
-def test_keras_3_walks_the_same_way(ours, theirs, changes):
+def test_keras_3_walks_the_same_way(keras, ours, theirs, changes):
     """Twenty steps, where its rule agrees with that of Keras 2 but for epsilon."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        keras = pytest.importorskip("keras")
         if theirs != "SGD":
             changes = {"epsilon": 1e-7, **changes}
         oracle = getattr(keras.optimizers, theirs)(learning_rate=0.1, **changes)

@@ -1,13 +1,12 @@
 """Recurrent layers: values, gradients through time, masks, states, configurations."""
 
-import importlib.util
-import os
 import warnings
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from theirs import slopes
 
 import kerasnb
 from kerasnb import Sequential, check_layer
@@ -152,17 +151,6 @@ def test_kernels_and_single_steps_agree(kind, words, N, T, D, u, seed):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
 
 
-@pytest.fixture(scope="module")
-def keras():
-    """Keras 3, with whichever backend is there; otherwise the test is skipped."""
-    for backend in ("jax", "torch"):
-        if importlib.util.find_spec(backend):
-            os.environ.setdefault("KERAS_BACKEND", backend)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("keras", exc_type=ImportError)
-
-
 @every_kind
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("sequence", [False, True])
@@ -179,27 +167,13 @@ def test_keras_3_agrees(keras, kind, words, masked, sequence):
     dy = np.random.default_rng(5).normal(size=y.shape).astype("float32")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        masks = {"mask": keras.ops.convert_to_tensor(mask)} if masked else {}
         theirs = getattr(keras.layers, kind.__name__)(4, **words)
         theirs.build((5, 6, 3))
         theirs.set_weights(layer.get_weights())
-        their_y, their_dx = value_and_gradient(keras, theirs, x, mask, dy)
+        their_y, their_dx, *_ = slopes(keras, theirs, x.astype("f"), dy, **masks)
     np.testing.assert_allclose(y, their_y, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(layer.backward(dy), their_dx, rtol=1e-5, atol=1e-5)
-
-
-def value_and_gradient(keras, layer, x, mask, dy):
-    """Return what a layer of Keras 3 makes of x, and of dy."""
-    x = x.astype("float32")
-    if keras.backend.backend() == "jax":
-        import jax
-
-        y = layer(x, mask=mask)
-        return y, jax.grad(lambda x: (layer(x, mask=mask) * dy).sum())(x)
-    torch = pytest.importorskip("torch")
-    x = torch.tensor(x, requires_grad=True)
-    y = layer(x, mask=None if mask is None else torch.tensor(mask))
-    (y * torch.tensor(dy)).sum().backward()
-    return y.detach().numpy(), x.grad.numpy()
 
 
 # ---- gradient ---------------------------------------------------------------------
