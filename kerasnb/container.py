@@ -48,8 +48,14 @@ MOST_NUMBERS = 1 << 48  # per array, axes of size 0 left out
 FOREIGN = {
     b"\x89HDF\r\n\x1a\n": "It is an HDF5 file.",
     b"PK\x03\x04": "It is a zip archive, as .npz and .keras files are.",
+    b"\x93NUMPY": "It is an array: numpy.load reads it, model.set_weights takes such.",
+    b"\x89PNG": "It is a picture.",
+    b"\xff\xd8\xff": "It is a picture.",
+    b"{": "It is JSON: read its text and pass that to model_from_json.",
+    b"\x80\x04\x95": "It is a pickle, which can run code and is never read.",
+    b"\x80\x05\x95": "It is a pickle, which can run code and is never read.",
 }
-"""How files of other kinds begin."""
+"""How files of other kinds begin; none is the length of a header that is read."""
 
 
 class DamagedFile(ValueError):
@@ -60,9 +66,11 @@ class DamagedFile(ValueError):
             "It was damaged or cut short after it was saved, or another program wrote "
             "it. Use another copy."
         )
+        if start and start.isascii() and start.decode().isprintable():
+            cause = f"It begins with {start.decode()!r}, as a text does."
         for signature, kind in FOREIGN.items():
             if start.startswith(signature):
-                cause = kind
+                problem, cause = "it holds no model", kind
         super().__init__(f"{os.fspath(path)}: {problem}. {cause}")
 
 
@@ -194,7 +202,8 @@ def read_container(path: Any) -> tuple[dict[str, np.ndarray], dict[str, str]]:
 def _read(file: io.BufferedReader, length: int, size: int) -> tuple[dict, dict]:
     """Read a header of that length, then the arrays that fill the rest of the size."""
     if size < 2:
-        raise ValueError("it is too short for a header")
+        word = "empty" if size == -8 else "too short for a header"
+        raise ValueError(f"it is {word}")
     if length > min(size, LONGEST_HEADER):
         raise ValueError(f"it claims a header of {length} bytes")
     header = _parse(file.read(length))

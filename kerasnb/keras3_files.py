@@ -251,7 +251,9 @@ def _unpacked(path: str, file: Any) -> tuple[dict, dict, Part]:
                 raise ValueError("a name comes twice in it")
             missing = {METADATA, CONFIG, WEIGHTS} - set(infos)
             if missing:
-                raise ValueError(f"there is no {min(missing)} in it")
+                raise ValueError(
+                    f"there is no {min(missing)} in it, as in .keras files"
+                )
             left = os.path.getsize(path) * MOST_TIMES_LARGER + ALWAYS_ALLOWED
             documents = []
             for name in (METADATA, CONFIG):

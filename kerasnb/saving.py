@@ -367,6 +367,8 @@ def _path(filepath: Any) -> str:
         raise TypeError(
             f"filepath: expected a str or a PathLike, got {type(filepath).__name__}."
         )
+    if not os.fspath(filepath):
+        raise ValueError("filepath: expected the name of a file, got ''.")
     return os.fspath(filepath)
 
 

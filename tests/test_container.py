@@ -3,6 +3,7 @@ import errno
 import io
 import json
 import os
+import pickle
 import stat
 import subprocess
 import sys
@@ -487,11 +488,12 @@ def test_a_file_that_shrinks_while_it_is_read_is_damaged(saved, monkeypatch):
 # ---- errors -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("content", [b"", b"abc", b"12345678", b"12345678{"])
+@pytest.mark.parametrize("content", [b"", b"\x08", bytes(8), bytes(8) + b"{"])
 def test_a_file_too_short_is_damaged(path, content):
     """The message names the file and the likely cause."""
     path.write_bytes(content)
-    message = "model.knb: it is too short for a header. It was damaged or cut short aft"
+    problem = "too short for a header" if content else "empty"
+    message = f"model.knb: it is {problem}. It was damaged or cut short after it was sa"
     with pytest.raises(DamagedFile, match=message):
         read_container(path)
 
@@ -504,6 +506,25 @@ def test_files_of_other_kinds_are_named(path):
     np.savez(path.with_suffix(".npz"), x=1)
     with pytest.raises(DamagedFile, match="It is a zip archive"):
         read_container(path.with_suffix(".npz"))
+
+
+ARRAY = io.BytesIO()
+np.save(ARRAY, np.ones(3))
+OTHERS = {
+    "it holds no model. It is an array: numpy.load reads it": ARRAY.getvalue(),
+    "it holds no model. It is a picture": b"\x89PNG\r\n\x1a\n" + bytes(99),
+    "It is JSON: .* pass that to model_from_json": b'{"class_name": "Sequential"}',
+    "It is a pickle, which can run code": pickle.dumps(list(range(99))),
+    "It begins with 'Once upo', as a text does": b"Once upon a time",
+}
+
+
+@pytest.mark.parametrize("problem", OTHERS)
+def test_what_a_student_may_take_for_a_model_is_named(path, problem):
+    """Not the impossible length of its header."""
+    path.write_bytes(OTHERS[problem])
+    with pytest.raises(DamagedFile, match=f"model.knb: .*{problem}"):
+        read_container(path)
 
 
 def test_damage_is_a_value_error():
