@@ -40,6 +40,17 @@ def assert_comes_back(model, path, custom=None):
     return loaded
 
 
+def leaves(kind):
+    """Return the names of the library's classes of a kind from which none derives."""
+    below = [
+        name
+        for derived in kind.__subclasses__()
+        if derived.__module__.startswith("kerasnb.")
+        for name in leaves(derived)
+    ]
+    return set(below or [kind.__name__])
+
+
 # ---- laws -------------------------------------------------------------------------
 
 
@@ -48,6 +59,7 @@ def test_every_layer_has_a_case():
     known = set(CASES) | set(JOINED) | NO_LAYERS | ELSEWHERE | OTHER_NAMES
     aliases = {name for name in layers.__all__ if vars(layers)[name].__name__ != name}
     assert known == set(layers.__all__) - aliases
+    assert leaves(layers.Layer) - known == {"Sequential", "Cosine", "Custom"}
 
 
 @pytest.mark.parametrize("name", sorted({*CASES, *JOINED}))
@@ -99,10 +111,10 @@ def test_every_piece_of_a_layer_comes_back(tmp_path_factory, word, data):
 def test_every_piece_has_a_case(word):
     """A new one must join this file; functions such as l2 make one of the classes."""
     cases, module = PIECES[word]
-    table = getattr(module, word.removeprefix("kernel_").upper() + "S")
-    assert {kind.__name__ for kind in table.values() if isinstance(kind, type)} == {
-        *cases
-    }
+    what = word.removeprefix("kernel_")
+    table = getattr(module, what.upper() + "S").values()
+    assert {kind.__name__ for kind in table if isinstance(kind, type)} == {*cases}
+    assert leaves(getattr(module, what.capitalize())) - {"Own", "Custom"} <= {*cases}
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -124,4 +136,4 @@ def test_every_optimizer_comes_back(tmp_path_factory, name, data):
 def test_every_optimizer_has_a_case():
     """A new optimizer must join this file."""
     known = {kind.__name__ for kind in optimizers.OPTIMIZERS.values()}
-    assert known == set(OPTIMIZERS)
+    assert known == set(OPTIMIZERS) == leaves(optimizers.Optimizer)
