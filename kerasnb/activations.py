@@ -226,7 +226,7 @@ class Softmax(ActivationFunction):
     Parameters
     ----------
     axis : int
-        The axis of the classes. Any but the last costs transposed copies.
+        The axis of the classes.
     """
 
     only_launches = True
@@ -241,10 +241,10 @@ class Softmax(ActivationFunction):
         """Fill y with the softmax of z."""
         if z.ndim == 2 and self._axis == -1:
             ops.softmax_forward(y, z)
+        elif self._is_last(z):
+            ops.softmax_forward(*_rows(y, z))
         else:
-            rows = self._rows(y)
-            ops.softmax_forward(rows, self._rows(z))
-            self._put(y, rows)
+            ops.softmax_axis_forward(*self._around_axis(y, z))
 
     def backward(
         self, dz: np.ndarray, dy: np.ndarray, z: np.ndarray, y: np.ndarray
@@ -252,29 +252,32 @@ class Softmax(ActivationFunction):
         """Fill dz with y (dy - sum of dy y along the axis)."""
         if y.ndim == 2 and self._axis == -1:
             ops.softmax_backward(dz, dy, y)
+        elif self._is_last(y):
+            ops.softmax_backward(*_rows(dz, dy, y))
         else:
-            rows = self._rows(dz)
-            ops.softmax_backward(rows, self._rows(dy), self._rows(y))
-            self._put(dz, rows)
+            ops.softmax_axis_backward(*self._around_axis(dz, dy, y))
 
-    def _rows(self, z):
-        """Return z as a matrix with a row for each softmax; a view if axis is last."""
+    def _is_last(self, z):
+        """Return whether the axis is the last of an array, if it exists at all."""
         if z.ndim < 2 or not -z.ndim <= self._axis < z.ndim:
             raise ValueError(
                 "softmax: expected an array with at least two axes, one of them "
                 f"{self._axis}, got shape {z.shape}. One sample alone needs a batch "
                 "axis: x[None]."
             )
-        if self._axis in (-1, z.ndim - 1):
-            return z.reshape(-1, z.shape[-1])
-        last = device.here(np.ascontiguousarray(np.moveaxis(z, self._axis, -1)))
-        return last.reshape(-1, last.shape[-1])
+        return self._axis in (-1, z.ndim - 1)
 
-    def _put(self, y, rows):
-        """Copy such a matrix into y, unless it is y itself."""
-        if self._axis not in (-1, y.ndim - 1):
-            last = rows.reshape(np.moveaxis(y, self._axis, -1).shape)
-            y[...] = np.moveaxis(last, -1, self._axis)
+    def _around_axis(self, *arrays):
+        """Return arrays with one axis before that of the classes, and one behind."""
+        shape = arrays[0].shape
+        axis = self._axis % len(shape)
+        before, behind = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
+        return [a.reshape(before, shape[axis], behind) for a in arrays]
+
+
+def _rows(*arrays):
+    """Return arrays as matrices with a row for each softmax over the last axis."""
+    return [a.reshape(-1, a.shape[-1]) for a in arrays]
 
 
 class FunctionActivation(ActivationFunction):

@@ -254,9 +254,11 @@ class Embedding(layers.Embedding):
         if training and self.dropout > 0:
             V, D = self.W.shape
             drawn = self.buffer("drawn", random.decisions(V), np.uint16)
-            ops.dropout_words(drawn, *random.generator().take(drawn.size // 2))
+            ops.dropout_words(drawn, random.generator().state)
+            picked = self.buffer("picked", (self.codes.size, 1), np.uint16)
+            ops.gather_rows(picked, drawn[:V].reshape(V, 1), self.codes)
             words = self.buffer("words", (self.codes.size, D), np.uint16)
-            words[...] = drawn[self.codes, None]
+            words[...] = picked
             self.words = words.reshape(-1)
             ops.dropout_apply(y, y, self.words, self.dropout)
         return y

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from . import random
+from . import device, random
 from .device import ops
 from .layer import Layer
 from .spatial import Spatial
@@ -49,8 +49,8 @@ class Dropout(Layer):
 
     @property
     def only_launches(self):
-        """Return whether no noise is shared, which takes more than kernels."""
-        return self.noise_shape is None
+        """Return whether no noise is shared: NumPy spreads it, though not on a GPU."""
+        return self.noise_shape is None or device.place() != "host"
 
     def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
         super().__init__(**kwargs)
@@ -105,7 +105,7 @@ class Dropout(Layer):
         if self.noise_shape is not None:
             return self._shared_words(x)
         words = self._words("words", x.size)
-        ops.dropout_words(words, *self._stream.take(words.size // 2))
+        ops.dropout_words(words, self._stream.state)
         return words
 
     def _shared_words(self, x):
@@ -121,7 +121,7 @@ class Dropout(Layer):
             )
         noise = tuple(n if axis is None else axis for axis, n in zip(noise, x.shape))
         shared = self._words("shared", math.prod(noise))
-        ops.dropout_words(shared, *self._stream.take(shared.size // 2))
+        ops.dropout_words(shared, self._stream.state)
         words = self.buffer("words", x.shape, np.uint16)
         words[...] = shared[: math.prod(noise)].reshape(noise)
         return words.reshape(-1)
@@ -174,6 +174,7 @@ class SpatialDropout1D(SpatialDropout):
             [2., 0., 2., 2.]]], dtype=float32)
     """
 
+    only_launches = Dropout.only_launches
     rank = 1
 
     def __init__(self, rate, seed=None, **kwargs):
@@ -200,6 +201,7 @@ class SpatialDropout2D(SpatialDropout):
         A random stream of the layer's own.
     """
 
+    only_launches = Dropout.only_launches
     rank = 2
 
 
@@ -213,6 +215,7 @@ class SpatialDropout3D(SpatialDropout):
         As for SpatialDropout2D.
     """
 
+    only_launches = Dropout.only_launches
     rank = 3
 
 
@@ -238,6 +241,8 @@ class AlphaDropout(Dropout):
     >>> AlphaDropout(0.1)([[1.0, -1.0]])
     array([[ 1., -1.]], dtype=float32)
     """
+
+    only_launches = Dropout.only_launches
 
     def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
         super().__init__(rate, noise_shape, seed, **kwargs)
@@ -283,6 +288,7 @@ class GaussianNoise(Layer):
     """
 
     masking = "pass"
+    only_launches = True
 
     def __init__(self, stddev, **kwargs):
         super().__init__(**kwargs)
@@ -297,7 +303,7 @@ class GaussianNoise(Layer):
         if not training or self.stddev == 0:
             return x
         y = self.buffer("y", x.shape)
-        ops.random_normal(y, 0.0, self.stddev, *random.generator().take(x.size))
+        ops.normal_noise(y, 0.0, self.stddev, random.generator().state)
         ops.add_scaled(y.reshape(-1), y.reshape(-1), x.reshape(-1), 1.0)
         return y
 
@@ -331,6 +337,7 @@ class GaussianDropout(Layer):
     """
 
     masking = "pass"
+    only_launches = True
 
     def __init__(self, rate, **kwargs):
         super().__init__(**kwargs)
@@ -344,7 +351,7 @@ class GaussianDropout(Layer):
             return x
         y, self.noise = self.buffer("y", x.shape), self.buffer("noise", x.shape)
         stddev = math.sqrt(self.rate / (1 - self.rate))
-        ops.random_normal(self.noise, 1.0, stddev, *random.generator().take(x.size))
+        ops.normal_noise(self.noise, 1.0, stddev, random.generator().state)
         return self._times_noise(y, x)
 
     def backward(self, dy):

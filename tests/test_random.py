@@ -17,6 +17,7 @@ DRAWS = {  # kernel -> its numbers, each valid for a keep rate too
     "random_uniform": (-1.0, 2.0),
     "random_normal": (0.5, 3.0),
     "random_truncated_normal": (0.5, 3.0),
+    "normal_noise": (0.5, 3.0),
     "dropout_forward": (0.3,),
 }
 sizes = st.integers(0, 61)
@@ -31,6 +32,10 @@ def draw(name, size, dtype="float64", counter=COUNTER, form=None):
         state = state_at(counter)
         kernel(out, *dropout_arguments(out), *DRAWS[name], state)
         assert state.tolist() == [KEY, counter + random.decisions(size)[0] // 8]
+    elif name == "normal_noise":
+        state = state_at(counter)
+        kernel(out, *DRAWS[name], state)
+        assert state.tolist() == [KEY, counter + (size + 3) // 4]
     else:
         kernel(out, *DRAWS[name], KEY, counter)
     return out
@@ -100,6 +105,15 @@ def test_every_size_of_key_and_counter_is_allowed():
     assert len(seen) == 4
 
 
+def test_noise_is_what_the_generator_hands_out():
+    """`normal_noise` draws the numbers of `random_normal`, and moves the state on."""
+    noise, expected, state = np.empty(7), np.empty(7), state_at()
+    for _ in range(2):
+        ops.normal_noise(noise, 1.0, 2.0, state)
+        ops.random_normal(expected, 1.0, 2.0, KEY, int(state[1]) - 2)
+        assert (noise == expected).all()
+
+
 # ---- same bits --------------------------------------------------------------------
 
 
@@ -142,7 +156,7 @@ def test_dropout_keeps_where_the_word_is_large_enough(size):
     """The words are the generator's; they decide forward and backward alike."""
     mask = draw("dropout_forward", size)
     words = np.zeros(random.decisions(size), np.uint16)
-    ops.dropout_words(words, KEY, COUNTER)
+    ops.dropout_words(words, state_at())
     expected = (words[:size] >= round(0.3 * 2**16)) / (1 - 0.3)
     assert (mask == expected).all()
     x, y = np.linspace(-2, 3, size), np.empty(size)
@@ -153,7 +167,7 @@ def test_dropout_keeps_where_the_word_is_large_enough(size):
 def test_halves_of_words_decide_side_by_side():
     """Word 0 of GROUP blocks, word 1 of each and so on; the low half comes first."""
     words = np.zeros(2 * 8 * GROUP, np.uint16)
-    ops.dropout_words(words, KEY, COUNTER)
+    ops.dropout_words(words, state_at())
     blocks = [
         random_words(u64(KEY), u64(COUNTER + n), u32(0)) for n in range(2 * GROUP)
     ]

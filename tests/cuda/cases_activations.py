@@ -60,3 +60,21 @@ def softmax_forward(rng, dtype):
 def softmax_backward(rng, dtype):
     for dz, dy, y in matrices(rng, dtype):
         yield dz, dy, abs(y)
+
+
+AROUND_AXIS = [(1, 1, 1), (3, 5, 2), (1, 2, 7)]
+
+
+@case("softmax_axis_forward")
+def softmax_axis_forward(rng, dtype):
+    for shape in AROUND_AXIS:
+        y, z = rng.normal(size=(2, *shape)).astype(dtype)
+        yield y, 100 * z
+    yield np.ones((1, 3, 1), dtype), np.array([[[1], [np.nan], [2]]], dtype)
+
+
+@case("softmax_axis_backward")
+def softmax_axis_backward(rng, dtype):
+    for shape in AROUND_AXIS:
+        dz, dy, y = rng.normal(size=(3, *shape)).astype(dtype)
+        yield dz, dy, abs(y)

@@ -22,6 +22,12 @@ def random_normal(rng, dtype):
     yield np.ones(50, dtype), 0.0, 1.0, 1, 2
 
 
+@case("normal_noise")
+def normal_noise(rng, dtype):
+    for start in STARTS:
+        yield np.ones((3, 7), dtype), 0.5, 2.0, np.array(start, np.uint64)
+
+
 @case("random_permutation")
 def random_permutation(rng, dtype):
     for start in STARTS:
@@ -32,7 +38,7 @@ def random_permutation(rng, dtype):
 @case("dropout_words")
 def dropout_words(rng, dtype):
     for start in STARTS:
-        yield np.ones(16 * GROUP, np.uint16), *start
+        yield np.ones(16 * GROUP, np.uint16), np.array(start, np.uint64)
 
 
 @case("dropout_forward")

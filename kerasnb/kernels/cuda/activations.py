@@ -342,3 +342,54 @@ def softmax_backward(dz, dy, y):
     dz (R, C) out    dy (R, C)    y (R, C)
     """
     _softmax_backward[rows(*y.shape)](dz, dy, y)
+
+
+@entry
+def _softmax_axis_forward(y, z):
+    C, B = z.shape[1], z.shape[2]
+    a, b = divmod(cuda.grid(1), B)  # a thread owns what sums to one
+    if a < z.shape[0]:
+        top = z[a, 0, b]
+        for c in range(C):
+            top = z[a, c, b] if z[a, c, b] > top else top
+        total = like(top, 0)
+        for c in range(C):
+            y[a, c, b] = exp(z[a, c, b] - top)  # at most 1: nothing overflows
+            total += y[a, c, b]
+        for c in range(C):
+            y[a, c, b] /= total
+
+
+@launcher
+def softmax_axis_forward(y, z):
+    """
+    y[a, c, b] = e^(z[a, c, b] - m[a, b]) / sum_k e^(z[a, k, b] - m[a, b]),
+    m[a, b] = max_c z[a, c, b]
+
+    y (A, C, B) out    z (A, C, B)
+    """
+    A, _, B = z.shape
+    _softmax_axis_forward[grid(A * B)](y, z)
+
+
+@entry
+def _softmax_axis_backward(dz, dy, y):
+    C, B = y.shape[1], y.shape[2]
+    a, b = divmod(cuda.grid(1), B)
+    if a < y.shape[0]:
+        total = like(y[a, 0, b], 0)
+        for c in range(C):
+            total += dy[a, c, b] * y[a, c, b]
+        for c in range(C):
+            dz[a, c, b] = y[a, c, b] * (dy[a, c, b] - total)
+
+
+@launcher
+def softmax_axis_backward(dz, dy, y):
+    """
+    dz[a, c, b] = y[a, c, b] (dy[a, c, b] - sum_k dy[a, k, b] y[a, k, b])
+
+    dz (A, C, B) out    dy (A, C, B)    y (A, C, B)
+    """
+    A, _, B = y.shape
+    _softmax_axis_backward[grid(A * B)](dz, dy, y)

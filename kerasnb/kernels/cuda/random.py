@@ -69,6 +69,33 @@ def random_normal(out, mean, stddev, key, counter):
 
 
 @entry
+def _normal_noise(out, mean, stddev, state):
+    n = cuda.grid(1)
+    words = random_words(state[0], state[1] + np.uint64(n), FIRST)
+    for i in range(4 * n, min(4 * n + 4, out.size), 2):
+        even, odd = normal_pair(words[i % 4], words[i % 4 + 1])
+        out[i] = mean + stddev * even
+        if i + 1 < out.size:
+            out[i + 1] = mean + stddev * odd
+
+
+@entry
+def _move_on(state, blocks):
+    state[1] += np.uint64(blocks)
+
+
+@launcher
+def normal_noise(out, mean, stddev, state):
+    """
+    out[i] = mean + stddev z[i],  as `random_normal`, for layers that draw at every step
+
+    out (...) out    state (2,) in and out: key and counter, which moves on by N / 4
+    """
+    _normal_noise[fours(out.size)](out.reshape(-1), mean, stddev, state)
+    _move_on[1, 1](state, (out.size + 3) // 4)  # once every thread has read it
+
+
+@entry
 def _random_truncated_normal(out, mean, stddev, key, counter):
     n = cuda.grid(1)
     key, block = np.uint64(key), np.uint64(counter) + np.uint64(n)
@@ -133,23 +160,24 @@ def place_of_half(n, i):
 
 
 @entry
-def _dropout_words(words, key, counter):
+def _dropout_words(words, state):
     n = cuda.grid(1)
     if n < words.size // 8:
-        block = np.uint64(counter) + np.uint64(n)
-        drawn = random_words(np.uint64(key), block, FIRST)
+        drawn = random_words(state[0], state[1] + np.uint64(n), FIRST)
         for i in range(8):
             words[place_of_half(n, i)] = half_of(drawn, i)
 
 
 @launcher
-def dropout_words(words, key, counter):
+def dropout_words(words, state):
     """
     words[i] = half a random word, which decides whether element i is kept
 
     words (N,) out, N a multiple of 8 GROUP
+    state (2,) in and out: key and counter, which moves on by N / 8
     """
-    _dropout_words[grid(words.size // 8)](words, key, counter)
+    _dropout_words[grid(words.size // 8)](words, state)
+    _move_on[1, 1](state, words.size // 8)
 
 
 @entry
@@ -164,11 +192,6 @@ def _dropout_forward(y, words, x, limit, scale, state):
                 y[place] = x[place] * keep(x[place], word, limit, scale)
 
 
-@entry
-def _move_on(state, blocks):
-    state[1] += np.uint64(blocks)
-
-
 @launcher
 def dropout_forward(y, words, x, rate, state):
     """
@@ -179,7 +202,7 @@ def dropout_forward(y, words, x, rate, state):
     """
     flat = y.reshape(-1), words, x.reshape(-1)
     _dropout_forward[grid(words.size // 8)](*flat, *drop_rule(rate), state)
-    _move_on[1, 1](state, words.size // 8)  # once every thread has read it
+    _move_on[1, 1](state, words.size // 8)
 
 
 @entry

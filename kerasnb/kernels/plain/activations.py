@@ -3,9 +3,11 @@ Kernels of the activations.
 
 y = f(z) and dz = dy f'(z), element by element, over arrays of any shape; y is what the
 forward kernel made of z, and dz may be dy itself. softmax works on rows: R rows, C
-classes. The formulas stand in `formulas/activations.py`.
+classes; along another axis the classes have A indices before and B behind them. The
+formulas stand in `formulas/activations.py`.
 """
 
+import numpy as np
 from numba import prange
 
 from ..formulas import activations as formula
@@ -354,3 +356,46 @@ def softmax_backward(dz, dy, y):
             total += dy[r, c] * y[r, c]
         for c in range(C):
             dz[r, c] = y[r, c] * (dy[r, c] - total)
+
+
+@kernel
+def softmax_axis_forward(y, z):
+    """
+    y[a, c, b] = e^(z[a, c, b] - m[a, b]) / sum_k e^(z[a, k, b] - m[a, b]),
+    m[a, b] = max_c z[a, c, b]
+
+    y (A, C, B) out    z (A, C, B)
+    """
+    A, C, B = z.shape
+    for a in prange(A):
+        top, total = z[a, 0].copy(), np.zeros_like(z[a, 0])
+        for c in range(C):
+            for b in range(B):
+                top[b] = z[a, c, b] if z[a, c, b] > top[b] else top[b]
+        for c in range(C):
+            for b in range(B):
+                y[a, c, b] = exp(z[a, c, b] - top[b])  # at most 1: nothing overflows
+        for c in range(C):
+            for b in range(B):
+                total[b] += y[a, c, b]
+        for c in range(C):
+            for b in range(B):
+                y[a, c, b] /= total[b]
+
+
+@kernel
+def softmax_axis_backward(dz, dy, y):
+    """
+    dz[a, c, b] = y[a, c, b] (dy[a, c, b] - sum_k dy[a, k, b] y[a, k, b])
+
+    dz (A, C, B) out    dy (A, C, B)    y (A, C, B)
+    """
+    A, C, B = y.shape
+    for a in prange(A):
+        total = np.zeros_like(y[a, 0])
+        for c in range(C):
+            for b in range(B):
+                total[b] += dy[a, c, b] * y[a, c, b]
+        for c in range(C):
+            for b in range(B):
+                dz[a, c, b] = y[a, c, b] * (dy[a, c, b] - total[b])

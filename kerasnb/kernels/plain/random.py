@@ -96,6 +96,17 @@ def random_uniform(out, low, high, key, counter):
             out[i] = low + (high - low) * unit(out[i], words[i % 4])
 
 
+@inner
+def fill_normal(y, mean, stddev, key, counter, start):
+    """y[i] = mean + stddev z[start + i]"""
+    words = words_for(y, key, counter, start)
+    for i in range(0, y.size, 2):
+        even, odd = normal_pair(words[i], words[i + 1])
+        y[i] = mean + stddev * even
+        if i + 1 < y.size:
+            y[i + 1] = mean + stddev * odd
+
+
 @kernel
 def random_normal(out, mean, stddev, key, counter):
     """
@@ -107,12 +118,23 @@ def random_normal(out, mean, stddev, key, counter):
     for n in prange((out.size + CHUNK - 1) // CHUNK):
         start = n * CHUNK
         y = out[start : start + CHUNK]
-        words = words_for(y, key, counter, start)
-        for i in range(0, y.size, 2):
-            even, odd = normal_pair(words[i], words[i + 1])
-            y[i] = mean + stddev * even
-            if i + 1 < y.size:
-                y[i + 1] = mean + stddev * odd
+        fill_normal(y, mean, stddev, key, counter, start)
+
+
+@kernel
+def normal_noise(out, mean, stddev, state):
+    """
+    out[i] = mean + stddev z[i],  as `random_normal`, for layers that draw at every step
+
+    out (...) out    state (2,) in and out: key and counter, which moves on by N / 4
+    """
+    out = out.reshape(-1)
+    key, counter = state[0], state[1]
+    for n in prange((out.size + CHUNK - 1) // CHUNK):
+        start = n * CHUNK
+        y = out[start : start + CHUNK]
+        fill_normal(y, mean, stddev, key, counter, start)
+    state[1] = counter + np.uint64((out.size + 3) // 4)
 
 
 @kernel(parallel=False)
@@ -159,15 +181,18 @@ def random_permutation(index, key, counter):
 
 
 @kernel(work=costly)
-def dropout_words(words, key, counter):
+def dropout_words(words, state):
     """
     words[i] = half a random word, which decides whether element i is kept
 
     words (N,) out, N a multiple of 8 GROUP
+    state (2,) in and out: key and counter, which moves on by N / 8
     """
+    key, counter = state[0], state[1]
     for n in prange((words.size + HALVES - 1) // HALVES):
-        block = np.uint64(counter) + np.uint64(n * BLOCKS)
-        draw_halves(words[n * HALVES : (n + 1) * HALVES], np.uint64(key), block)
+        block = counter + np.uint64(n * BLOCKS)
+        draw_halves(words[n * HALVES : (n + 1) * HALVES], key, block)
+    state[1] = counter + np.uint64(words.size // 8)
 
 
 @kernel(work=costly)
