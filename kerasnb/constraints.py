@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import device
+from .device import ops
 from .renames import bilingual
 from .utils import construct, function_entry, name_of
 
@@ -76,22 +77,44 @@ class Custom(Constraint):
         return result
 
 
-class NonNeg(Constraint):
+class KernelConstraint(Constraint):
+    """Base of the constraints whose arithmetic is a kernel: `fit` changes w in place."""
+
+    def fit(self, w: np.ndarray) -> None:
+        """Make w, a C-contiguous array of floats, satisfy the constraint."""
+        raise NotImplementedError(f"{type(self).__name__} has no fit.")
+
+    def __call__(self, w: Any) -> np.ndarray:
+        """Return a new array that satisfies the constraint."""
+        w = np.asarray(w)
+        w = np.array(w, w.dtype if w.dtype.kind == "f" else np.float64, order="C")
+        self.fit(w)
+        return w
+
+    def project(self, w: np.ndarray) -> None:
+        """Write the constrained values into `w`."""
+        if type(self).__call__ is KernelConstraint.__call__:
+            self.fit(w)
+        else:  # a subclass says it in its own way
+            super().project(w)
+
+
+class NonNeg(KernelConstraint):
     """
     No negative weights: w [w >= 0].
 
     Examples
     --------
     >>> NonNeg()(np.array([2.0, -1.0]))
-    array([ 2., -0.])
+    array([2., 0.])
     """
 
-    def __call__(self, w: np.ndarray) -> np.ndarray:
-        """Return w with zeros for the negative numbers."""
-        return w * (w >= 0)
+    def fit(self, w: np.ndarray) -> None:
+        """Put zeros in the place of negative numbers."""
+        ops.relu_forward(w, w)
 
 
-class NormConstraint(Constraint):
+class NormConstraint(KernelConstraint):
     """
     Base of the constraints on norms sqrt(sum w**2).
 
@@ -104,15 +127,14 @@ class NormConstraint(Constraint):
     def __init__(self, axis: int | Sequence[int] = 0) -> None:
         self.axis = axis
 
-    def wanted(self, norm: np.ndarray) -> np.ndarray | float:
-        """Return the norms that take the place of those given."""
-        raise NotImplementedError(f"{type(self).__name__} has no wanted.")
+    def limits(self) -> tuple[float, float, float]:
+        """Return the least norm, the most, and which part of the way there to go."""
+        raise NotImplementedError(f"{type(self).__name__} has no limits.")
 
-    def __call__(self, w: np.ndarray) -> np.ndarray:
-        """Return w with other norms."""
-        axis = self.axis if isinstance(self.axis, int) else tuple(self.axis)
-        norm = np.sqrt(np.sum(w * w, axis=axis, keepdims=True))
-        return w * (self.wanted(norm) / (device.epsilon() + norm))
+    def fit(self, w: np.ndarray) -> None:
+        """Give w other norms, in place."""
+        turns = w.reshape(taking_turns(w.shape, self.axis))
+        ops.limit_norms(turns, *map(float, self.limits()), device.epsilon())
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain values."""
@@ -140,9 +162,9 @@ class MaxNorm(NormConstraint):
         super().__init__(axis)
         self.max_value = max_value
 
-    def wanted(self, norm: np.ndarray) -> np.ndarray:
-        """Return the norm, or the maximum where it is larger."""
-        return np.clip(norm, 0, self.max_value)
+    def limits(self) -> tuple[float, float, float]:
+        """Return no least norm, the largest, and all of the way."""
+        return 0.0, self.max_value, 1.0
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain values."""
@@ -158,9 +180,9 @@ class UnitNorm(NormConstraint):
     axis : int or sequence of int
     """
 
-    def wanted(self, norm: np.ndarray) -> float:
-        """Return 1."""
-        return 1.0
+    def limits(self) -> tuple[float, float, float]:
+        """Return one norm for all."""
+        return 1.0, 1.0, 1.0
 
 
 class MinMaxNorm(NormConstraint):
@@ -187,10 +209,9 @@ class MinMaxNorm(NormConstraint):
         self.max_value = max_value
         self.rate = rate
 
-    def wanted(self, norm: np.ndarray) -> np.ndarray:
-        """Return a mixture of the norm and the norm within the limits."""
-        within = np.clip(norm, self.min_value, self.max_value)
-        return self.rate * within + (1 - self.rate) * norm
+    def limits(self) -> tuple[float, float, float]:
+        """Return the limits, and which part of the way to them."""
+        return self.min_value, self.max_value, self.rate
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain values."""
@@ -200,6 +221,36 @@ class MinMaxNorm(NormConstraint):
             "rate": self.rate,
             **super().get_config(),
         }
+
+
+def taking_turns(shape: tuple, axis: Any) -> tuple:
+    """
+    Return a shape of six axes: kept, summed, kept, summed, kept, summed.
+
+    Neighbours of one kind are one axis, and axes that are not needed have size one.
+
+    Examples
+    --------
+    >>> taking_turns((5, 4, 3), 0), taking_turns((5, 4, 3), (1, -1))
+    ((1, 5, 12, 1, 1, 1), (5, 12, 1, 1, 1, 1))
+    """
+    axes = [axis] if isinstance(axis, int) else axis
+    if not all(-len(shape) <= one < len(shape) for one in axes):
+        raise ValueError(
+            f"constraint: there is no axis {axis} in an array of shape {shape}."
+        )
+    summed = {one % len(shape) for one in axes}
+    sizes, turn = [1] * 6, 0
+    for k, size in enumerate(shape):
+        if (k in summed) != turn % 2:
+            turn += 1
+        if turn == len(sizes):
+            raise ValueError(
+                f"constraint: axis={axis} of an array of shape {shape} takes turns "
+                "more than six times. Reshape it."
+            )
+        sizes[turn] *= size
+    return tuple(sizes)
 
 
 max_norm = maxnorm = MaxNorm

@@ -76,6 +76,14 @@ def test_defaults_are_keras_defaults(name, config):
     assert constraints.get(name).get_config() == config
 
 
+@pytest.mark.parametrize("axis", [(0, 2), (1, 3), (0, 2, 4), [-1, 1]])
+def test_axes_apart_share_a_norm_too(axis):
+    """With others in between that have norms of their own."""
+    w = np.random.default_rng(1).normal(size=(2, 3, 2, 2, 3))
+    expected = w / np.sqrt((w * w).sum(tuple(axis), keepdims=True))
+    np.testing.assert_allclose(constraints.UnitNorm(axis)(w), expected, rtol=1e-6)
+
+
 # ---- laws -------------------------------------------------------------------------
 
 
@@ -108,6 +116,18 @@ def test_project_writes_what_the_call_returns(name, w):
     inside = w.copy()
     assert constraint.project(inside) is None
     np.testing.assert_array_equal(inside, result)
+
+
+def test_a_subclass_may_say_it_in_its_own_way():
+    """Training asks it, not the kernel of its base."""
+
+    class Halves(constraints.MaxNorm):
+        def __call__(self, w):
+            return w / 2
+
+    w = np.full((2, 2), 8.0)
+    Halves().project(w)
+    assert (w == 4).all()
 
 
 @given(w=arrays)
@@ -171,6 +191,16 @@ def test_what_is_no_constraint_is_refused():
         constraints.get(3)
 
 
+@pytest.mark.parametrize(
+    "axis, shape, told",
+    [(2, (3, 4), "no axis 2"), ((1, 3, 5), (2,) * 7, "more than six times")],
+)
+def test_axes_must_exist(axis, shape, told):
+    """And take turns with the others at most six times."""
+    with pytest.raises(ValueError, match=f"constraint: .*{told}"):
+        constraints.UnitNorm(axis)(np.ones(shape))
+
+
 def test_functions_must_keep_the_shape():
     """Otherwise nothing is written."""
     w = np.ones((2, 3))
@@ -189,5 +219,5 @@ def test_base_classes_say_what_is_missing():
     """Constraint has no call, NormConstraint no rule."""
     with pytest.raises(NotImplementedError, match="Constraint has no __call__"):
         constraints.Constraint()(np.ones(1))
-    with pytest.raises(NotImplementedError, match="NormConstraint has no wanted"):
+    with pytest.raises(NotImplementedError, match="NormConstraint has no limits"):
         constraints.NormConstraint()(np.ones(1))

@@ -1,4 +1,4 @@
-"""Arguments for the kernels of penalties."""
+"""Arguments for the kernels of penalties and constraints."""
 
 import numpy as np
 from cases import case
@@ -21,3 +21,13 @@ def l1l2_gradient(rng, dtype):
     w = np.array([-1.3, 0.0, 0.4, 7.0, np.nan], dtype)
     for l1, l2 in PENALTIES:
         yield rng.normal(size=5).astype(dtype), w, l1, l2
+
+
+@case("limit_norms")
+def limit_norms(rng, dtype):
+    for shape in (1, 1, 1, 1, 1, 1), (1, 7, 3, 1, 1, 1), (2, 1, 2, 3, 2, 5):
+        w = rng.normal(size=shape).astype(dtype)
+        for limits in (0.0, 0.5, 1.0), (2.0, 3.0, 0.7), (1.0, 1.0, 1.0):
+            yield w, *limits, 1e-7
+    w = np.array([0, 0, np.nan, 1], dtype).reshape(1, 1, 2, 2, 1, 1)
+    yield w, 1.0, 1.0, 1.0, 1e-7

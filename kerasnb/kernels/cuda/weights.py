@@ -1,15 +1,17 @@
 """
 What is asked of weights besides fitting the data: to be small.
 
-The l1 and l2 penalties, summed, and their gradients, added to those of the loss. Read
-next: `reductions.py`, the order of a sum.
+The l1 and l2 penalties, summed, and their gradients, added to those of the loss; and
+norms that stay within limits. Read next: `reductions.py`, the order of a sum.
 """
+
+import math
 
 import numpy as np
 
-from ..plain.weights import sign
+from ..plain.weights import norm_factor, sign
 from .reductions import ROOM, share_of_block, sum_over_block, sum_whole
-from .target import cuda, entry, grid, launcher, like
+from .target import cuda, entry, grid, launcher, like, rows
 
 
 @entry
@@ -56,3 +58,34 @@ def l1l2_gradient(dw, w, l1, l2):
     dw (N,) in and out    w (N,)
     """
     _l1l2_gradient[grid(w.size)](dw, w, l1, l2)
+
+
+@entry
+def _limit_norms(w, least, most, rate, eps):
+    I, B, J, C, K = w.shape[1], w.shape[2], w.shape[3], w.shape[4], w.shape[5]
+    rest, c = divmod(cuda.blockIdx.x, C)  # a block owns a norm
+    a, b = divmod(rest, B)
+    room = cuda.shared.array(ROOM, w.dtype)
+    total = like(w[a, 0, b, 0, c, 0], 0)
+    for place in range(cuda.threadIdx.x, I * J * K, cuda.blockDim.x):
+        rest, k = divmod(place, K)
+        i, j = divmod(rest, J)
+        total += w[a, i, b, j, c, k] * w[a, i, b, j, c, k]
+    n = like(total, math.sqrt(sum_over_block(total, room)))
+    factor = norm_factor(n, least, most, rate, eps)
+    for place in range(cuda.threadIdx.x, I * J * K, cuda.blockDim.x):
+        rest, k = divmod(place, K)
+        i, j = divmod(rest, J)
+        w[a, i, b, j, c, k] *= factor
+
+
+@launcher
+def limit_norms(w, least, most, rate, eps):
+    """
+    w[a, i, b, j, c, k] *= (rate min(max(n, least), most) + (1 - rate) n) / (n + eps),
+    n[a, b, c] = sqrt(sum_ijk w[a, i, b, j, c, k]^2)
+
+    w (A, I, B, J, C, K) in and out
+    """
+    A, I, B, J, C, K = w.shape
+    _limit_norms[rows(A * B * C, I * J * K)](w, least, most, rate, eps)

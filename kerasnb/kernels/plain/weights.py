@@ -1,10 +1,13 @@
 """
 What is asked of weights besides fitting the data: to be small.
 
-The l1 and l2 penalties, summed, and their gradients, added to those of the loss. A sum
-runs over a fixed number of blocks, whoever computes them, so its bits depend neither on
-threads nor on the form of the kernel. Read next: `regularizers.py`.
+The l1 and l2 penalties, summed, and their gradients, added to those of the loss; and
+norms that stay within limits. A sum runs over a fixed number of blocks, whoever computes
+them, so its bits depend neither on threads nor on the form of the kernel. Read next:
+`regularizers.py` and `constraints.py`.
 """
+
+import math
 
 import numpy as np
 from numba import prange
@@ -92,3 +95,41 @@ def l1l2_gradient(dw, w, l1, l2):
         if l1 != 0:
             slope += like(w[i], l1) * sign(w[i])
         dw[i] += slope
+
+
+@inner
+def norm_factor(n, least, most, rate, eps):
+    """(rate min(max(n, least), most) + (1 - rate) n) / (n + eps)"""
+    within = like(n, least) if n < like(n, least) else n
+    within = like(n, most) if within > like(n, most) else within
+    if rate != 1:
+        within = like(n, rate) * within + like(n, 1.0 - rate) * n
+    return within / (n + like(n, eps))
+
+
+@kernel(parallel=False)
+def limit_norms(w, least, most, rate, eps):
+    """
+    w[a, i, b, j, c, k] *= (rate min(max(n, least), most) + (1 - rate) n) / (n + eps),
+    n[a, b, c] = sqrt(sum_ijk w[a, i, b, j, c, k]^2)
+
+    w (A, I, B, J, C, K) in and out
+    """
+    A, I, B, J, C, K = w.shape
+    for a in range(A):
+        n = np.zeros((B, C), w.dtype)
+        for i in range(I):
+            for b in range(B):
+                for j in range(J):
+                    for c in range(C):
+                        for k in range(K):
+                            n[b, c] += w[a, i, b, j, c, k] * w[a, i, b, j, c, k]
+        for b in range(B):
+            for c in range(C):
+                n[b, c] = norm_factor(math.sqrt(n[b, c]), least, most, rate, eps)
+        for i in range(I):
+            for b in range(B):
+                for j in range(J):
+                    for c in range(C):
+                        for k in range(K):
+                            w[a, i, b, j, c, k] *= n[b, c]
