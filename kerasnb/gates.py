@@ -223,7 +223,7 @@ class GatedCell(Roles, Cell):
             for number in range(len(states))
         ]
         for track, state in zip(self.tracks, states):
-            _copy(track[0], state)
+            copy_into(track[0], state)
         self.run_kernel(*self.tracks)
         return self.tracks[0][1:], [track[T] for track in self.tracks]
 
@@ -238,9 +238,9 @@ class GatedCell(Roles, Cell):
             for number in range(len(self.tracks))
         ]
         for dstate in dstates:
-            _copy(dstate, zeros)
+            copy_into(dstate, zeros)
         if len(dys) < T:
-            _copy(dstates[0], dys[0])
+            copy_into(dstates[0], dys[0])
             dys = self.buffer("no dy", (0, 0, 0))
         dz = self.buffer("dz", self.z.shape)
         self.run_kernel_back(dz, dys, *dstates)
@@ -336,6 +336,6 @@ def as_rows(a):
     return a.reshape(-1, a.shape[-1])
 
 
-def _copy(a, b):
+def copy_into(a, b):
     """Fill a with b, by a kernel: steps that only launch kernels can be replayed."""
     ops.scale_array(a.reshape(-1), b.reshape(-1), 1.0)

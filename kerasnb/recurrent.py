@@ -13,7 +13,7 @@ import warnings
 
 import numpy as np
 
-from . import regularizers
+from . import device, regularizers
 from .cells import StackedRNNCells, check_dtypes, checked_cell
 from .device import ops
 from .gated_cells import GRUCell, LSTMCell, SimpleRNNCell
@@ -222,7 +222,8 @@ class RNN(Composite):
             )
             self.states = None
         if self.states is None:
-            self.states = [np.zeros_like(state) for state in first]
+            self.states = [device.zeros(one.shape, one.dtype) for one in first]
+        self.states = [device.here(state) for state in self.states]
         for state, kept in zip(first, self.states):
             state[...] = kept
         return first

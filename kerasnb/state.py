@@ -15,8 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from . import device
+
 ARRAY = "__array__"  # the key of a dict that stands for an array
-KINDS: dict[Any, str] = {str: "string", (list, tuple): "list", np.ndarray: "array"}
+KINDS: dict[Any, str] = {str: "string", (list, tuple): "list"}
 Put = Callable[[Any, dict[str, Any]], None]
 
 
@@ -124,6 +126,8 @@ def put_state_back(thing: Any, state: dict[str, Any]) -> None:
 def _kind(value: Any) -> str:
     if isinstance(value, (bool, int, float, np.generic)):
         return "number"
+    if device.is_array(value):
+        return "array"
     for kinds, word in KINDS.items():
         if isinstance(value, kinds):
             return word

@@ -103,6 +103,33 @@ def lstm_backward(rng, dtype):
         yield z, dh, dc, dy, gates, c, U, r, mask, HARD_SIGMOID, TANH
 
 
+def images(rng, dtype):
+    """Yield sizes, places of all images and a mask: one place, or several."""
+    for (T, N, u), places, is_masked in zip(SIZES, (1, 3, 2), (False, True, False)):
+        mask = rng.random((T, N)) < 0.6 if is_masked else np.empty((0, 0), bool)
+        mask[-1:, -1:] = False
+        yield (T, N * places, u), mask
+
+
+@case("lstm_gates_forward")
+def lstm_gates_forward(rng, dtype):
+    for (T, M, u), mask in images(rng, dtype):
+        state = (T + 1, M, u)
+        arrays = normal(rng, dtype, state, state, (T, M, 4 * u), (M, 4 * u))
+        yield *arrays, mask, T - 1, SIGMOID, TANH
+
+
+@case("lstm_gates_backward")
+def lstm_gates_backward(rng, dtype):
+    for (T, M, u), mask in images(rng, dtype):
+        three = (T, M, 4 * u)
+        dz, gates, c = normal(rng, dtype, three, three, (T + 1, M, u))
+        gates = abs(gates) / (1 + abs(gates))
+        for dy in (np.empty((0, 0, 0), dtype), *normal(rng, dtype, (T, M, u))):
+            dh, dc = normal(rng, dtype, (M, u), (M, u))
+            yield dz, dh, dc, dy, gates, c, mask, T - 1, HARD_SIGMOID, TANH
+
+
 def gru(rng, dtype):
     """Yield what both kernels of GRU share, for both places of the reset gate."""
     for reset_after in (False, True):

@@ -246,27 +246,6 @@ def lstm_forward(h, c, gates, z, U, r, mask, sigma, phi):
         _lstm_step[grid(N * u)](h, c, gates, z, U, r, mask, sigma, phi, s)
 
 
-@entry
-def _lstm_slopes(dz, dh, dc, dy, gates, c, mask, sigma, phi, s):
-    u = dh.shape[1]
-    n, k = divmod(cuda.grid(1), u)
-    if n < dh.shape[0]:
-        if dy.size:
-            dh[n, k] += dy[s, n, k]
-        if is_kept(mask, s, n):
-            for gate in range(4):
-                dz[s, n, gate * u + k] = like(dh[n, k], 0)
-        else:
-            di, df, dg, do, dc[n, k] = lstm_slopes(
-                gates[s, n, k], gates[s, n, u + k],
-                gates[s, n, 2 * u + k], gates[s, n, 3 * u + k],
-                c[s, n, k], c[s + 1, n, k], dh[n, k], dc[n, k], sigma, phi,
-            )  # fmt: skip
-            dz[s, n, k], dz[s, n, u + k] = di, df
-            dz[s, n, 2 * u + k], dz[s, n, 3 * u + k] = dg, do
-            dh[n, k] = like(di, 0)
-
-
 @launcher
 def lstm_backward(dz, dh, dc, dy, gates, c, U, r, mask, sigma, phi):
     """
@@ -280,8 +259,74 @@ def lstm_backward(dz, dh, dc, dy, gates, c, U, r, mask, sigma, phi):
         persistent.lstm_backward(dz, dh, dc, dy, gates, c, U, r, mask, sigma, phi)
         return
     for s in range(len(dz) - 1, -1, -1):
-        _lstm_slopes[grid(dh.size)](dz, dh, dc, dy, gates, c, mask, sigma, phi, s)
+        lstm_gates_backward(dz, dh, dc, dy, gates, c, mask, s, sigma, phi)
         _state_back[grid(dh.size)](dh, dz, U, r, mask, 4, s)
+
+
+@entry
+def _lstm_gates_forward(h, c, gates, more, mask, s, sigma, phi):
+    M, u = h.shape[1], h.shape[2]
+    m, k = divmod(cuda.grid(1), u)
+    if m < M:
+        i, f, g, o, c[s + 1, m, k], h[s + 1, m, k] = lstm_state(
+            gates[s, m, k] + more[m, k],
+            gates[s, m, u + k] + more[m, u + k],
+            gates[s, m, 2 * u + k] + more[m, 2 * u + k],
+            gates[s, m, 3 * u + k] + more[m, 3 * u + k],
+            c[s, m, k], sigma, phi,
+        )  # fmt: skip
+        gates[s, m, k], gates[s, m, u + k] = i, f
+        gates[s, m, 2 * u + k], gates[s, m, 3 * u + k] = g, o
+        if is_kept(mask, s, m * mask.shape[1] // M):
+            c[s + 1, m, k] = c[s, m, k]
+            h[s + 1, m, k] = h[s, m, k]
+
+
+@launcher
+def lstm_gates_forward(h, c, gates, more, mask, s, sigma, phi):
+    """
+    i, f, o = sigma(z + more),  g = phi(z + more),  each with its columns,  z = gates[s]
+
+    c[s + 1] = f c[s] + i g,    h[s + 1] = o phi(c[s + 1]),    at all M places of images
+    h, c (T + 1, M, u) out at s + 1    gates (T, M, 4u) in and out: i, f, g, o
+    more (M, 4u): what h[s] adds    mask (T, N): M is N times the places of an image
+    """
+    M, u = h.shape[1], h.shape[2]
+    _lstm_gates_forward[grid(M * u)](h, c, gates, more, mask, s, sigma, phi)
+
+
+@entry
+def _lstm_gates_backward(dz, dh, dc, dy, gates, c, mask, s, sigma, phi):
+    M, u = dh.shape
+    m, k = divmod(cuda.grid(1), u)
+    if m < M:
+        if dy.size:
+            dh[m, k] += dy[s, m, k]
+        if is_kept(mask, s, m * mask.shape[1] // M):
+            for gate in range(4):
+                dz[s, m, gate * u + k] = like(dh[m, k], 0)
+        else:
+            di, df, dg, do, dc[m, k] = lstm_slopes(
+                gates[s, m, k], gates[s, m, u + k],
+                gates[s, m, 2 * u + k], gates[s, m, 3 * u + k],
+                c[s, m, k], c[s + 1, m, k], dh[m, k], dc[m, k], sigma, phi,
+            )  # fmt: skip
+            dz[s, m, k], dz[s, m, u + k] = di, df
+            dz[s, m, 2 * u + k], dz[s, m, 3 * u + k] = dg, do
+            dh[m, k] = like(di, 0)
+
+
+@launcher
+def lstm_gates_backward(dz, dh, dc, dy, gates, c, mask, s, sigma, phi):
+    """
+    dh += dy[s],  dc += dh o phi'(c),  dz[s] = (dc g, dc c[s], dc i, dh phi(c)) slopes
+
+    then  dc = dc f,  dh = 0,    where  c = c[s + 1],  i, f, g, o = gates[s]
+    dz (T, M, 4u) out at s, may be gates    dh, dc (M, u) in and out; both stay if masked
+    dy (T, M, u) or empty    gates (T, M, 4u)    c (T + 1, M, u)    mask (T, N)
+    """
+    numbers = s, sigma, phi
+    _lstm_gates_backward[grid(dh.size)](dz, dh, dc, dy, gates, c, mask, *numbers)
 
 
 # ---- GRU --------------------------------------------------------------------------

@@ -26,6 +26,16 @@ def steps_back(dz, dh, *rest):
     return dz.size * dh.shape[-1] // 8
 
 
+def one_step(h, c, gates, more, *rest):
+    """Return the work of a step whose products are made elsewhere."""
+    return more.size
+
+
+def one_step_back(dz, dh, *rest):
+    """Return the same backward."""
+    return 4 * dh.size
+
+
 # ---- sequences, time first --------------------------------------------------------
 
 
@@ -238,6 +248,62 @@ def lstm_backward(dz, dh, dc, dy, gates, c, U, r, mask, sigma, phi):
             for gate in range(4):
                 a = dz[s, n, gate * u : (gate + 1) * u]
                 add_product_back(dh[n], a, U, r, n, gate)
+
+
+@kernel(work=one_step)
+def lstm_gates_forward(h, c, gates, more, mask, s, sigma, phi):
+    """
+    i, f, o = sigma(z + more),  g = phi(z + more),  each with its columns,  z = gates[s]
+
+    c[s + 1] = f c[s] + i g,    h[s + 1] = o phi(c[s + 1]),    at all M places of images
+    h, c (T + 1, M, u) out at s + 1    gates (T, M, 4u) in and out: i, f, g, o
+    more (M, 4u): what h[s] adds    mask (T, N): M is N times the places of an image
+    """
+    M, u = h.shape[1], h.shape[2]
+    for m in prange(M):
+        for j in range(4 * u):
+            is_phi = j // u == 2
+            z = gates[s, m, j] + more[m, j]
+            gates[s, m, j] = activate(phi if is_phi else sigma, z)
+        for k in range(u):
+            i, f = gates[s, m, k], gates[s, m, u + k]
+            g, o = gates[s, m, 2 * u + k], gates[s, m, 3 * u + k]
+            c[s + 1, m, k] = f * c[s, m, k] + i * g
+            h[s + 1, m, k] = o * activate(phi, c[s + 1, m, k])
+            if is_kept(mask, s, m * mask.shape[1] // M):
+                c[s + 1, m, k] = c[s, m, k]
+                h[s + 1, m, k] = h[s, m, k]
+
+
+@kernel(work=one_step_back)
+def lstm_gates_backward(dz, dh, dc, dy, gates, c, mask, s, sigma, phi):
+    """
+    dh += dy[s],  dc += dh o phi'(c),  dz[s] = (dc g, dc c[s], dc i, dh phi(c)) slopes
+
+    then  dc = dc f,  dh = 0,    where  c = c[s + 1],  i, f, g, o = gates[s]
+    dz (T, M, 4u) out at s, may be gates    dh, dc (M, u) in and out; both stay if masked
+    dy (T, M, u) or empty    gates (T, M, 4u)    c (T + 1, M, u)    mask (T, N)
+    """
+    M, u = dh.shape
+    for m in prange(M):
+        kept = is_kept(mask, s, m * mask.shape[1] // M)
+        for k in range(u):
+            if dy.size:
+                dh[m, k] += dy[s, m, k]
+            i, f = gates[s, m, k], gates[s, m, u + k]
+            g, o = gates[s, m, 2 * u + k], gates[s, m, 3 * u + k]
+            if kept:
+                for gate in range(4):
+                    dz[s, m, gate * u + k] = like(dh[m, k], 0)
+                continue
+            y = activate(phi, c[s + 1, m, k])
+            dc[m, k] += dh[m, k] * o * slope(phi, y)
+            dz[s, m, k] = dc[m, k] * g * slope(sigma, i)
+            dz[s, m, u + k] = dc[m, k] * c[s, m, k] * slope(sigma, f)
+            dz[s, m, 2 * u + k] = dc[m, k] * i * slope(phi, g)
+            dz[s, m, 3 * u + k] = dh[m, k] * y * slope(sigma, o)
+            dc[m, k] *= f
+            dh[m, k] = like(f, 0)
 
 
 # ---- GRU --------------------------------------------------------------------------
