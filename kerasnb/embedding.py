@@ -197,7 +197,7 @@ class Embedding(Layer):
         if not self.mask_zero:
             return None
         made = self.buffer("mask", self.x_shape, np.bool_)
-        np.not_equal(self.codes.reshape(self.x_shape), 0, out=made)
+        ops.masks_any(made.reshape(-1), self.codes.reshape(-1, 1))
         return made
 
     def get_config(self):

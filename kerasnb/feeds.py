@@ -209,7 +209,7 @@ class ArrayFeed(SampleFeed):
         super().__init__(len(data), batch_size, shuffle, steps)
         self.data = data
         on_gpu = device.place() != "host"
-        self.replays = (bool(shuffle) or on_gpu) and data.unweighted
+        self.replays = on_gpu or bool(shuffle) and data.unweighted
         self._columns = self._placed(data.columns)
         self._rows = [a if a is None else a.reshape(len(a), -1) for a in self._columns]
         self._buffers: dict[int, tuple] = {}

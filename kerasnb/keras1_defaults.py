@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from . import initializers, losses, optimizers
-from .device import epsilon
+from . import device, initializers, losses, optimizers
+from .device import epsilon, ops
 from .initializers import Orthogonal, VarianceScaling
 from .losses import Loss
 from .metrics import Metric
@@ -63,12 +63,12 @@ class MeanCosine(Loss):
     def forward(self, s, t, p):
         """Fill s[r] with the loss of row r."""
         losses.cosine_proximity.forward(s, t, p)
-        s /= p.shape[-1]
+        ops.scale_array(s, s, 1 / p.shape[-1])
 
     def backward(self, dp, t, p, ds):
         """Fill dp[r, c] with ds[r] times the derivative of s[r] by p[r, c]."""
-        columns = ds.dtype.type(p.shape[-1])
-        losses.cosine_proximity.backward(dp, t, p, ds / columns)
+        losses.cosine_proximity.backward(dp, t, p, ds)
+        ops.scale_array(dp.reshape(-1), dp.reshape(-1), 1 / p.shape[-1])
 
 
 def loss(identifier: Any) -> Loss:
@@ -95,11 +95,16 @@ class BatchMetric(Metric):
         self.name = metric.name
         self.sparse = metric.sparse
         self.whole = metric.whole
+        self._shares: Any = np.zeros(0)  # what each row adds to the mean
 
     def forward(self, s, t, p):
         """Fill all of s with the mean over the rows."""
         self.metric.forward(s, t, p)
-        s[...] = s.mean(dtype=np.float64)
+        if self._shares.size != s.size or device.here(self._shares) is not self._shares:
+            self._shares = device.here(np.full(s.size, 1 / s.size))
+            self._mean = device.zeros(1, np.float64)
+        ops.weighted_sum(self._mean, self._shares, s)
+        s[...] = self._mean
 
 
 def _counts(y_true: Any, y_pred: Any) -> tuple[float, float, float, float]:

@@ -408,6 +408,7 @@ class Masking(Layer):
     """
 
     masking = "make"
+    only_launches = True
 
     def __init__(self, mask_value=0.0, **kwargs):
         super().__init__(**kwargs)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import losses
+from . import device, losses
 from .device import ops
 from .functions import are_values, expect_call
 from .losses import Loss, as_rows
@@ -257,6 +257,10 @@ class StatefulMetric(Metric, Stateful):
         """Count a batch and return the value so far."""
         raise NotImplementedError(f"{self.name}: no method update.")
 
+    def update_into(self, place: Any, y_true: Any, y_pred: Any) -> None:
+        """Count a batch and put the value so far into an array of one number."""
+        place[0] = self.update(y_true, y_pred)
+
     def __call__(self, y_true: Any, y_pred: Any) -> float:
         """Count a batch and return the value so far."""
         return self.update(np.asarray(y_true), np.asarray(y_pred))
@@ -278,6 +282,18 @@ class StatefulFunction(StatefulMetric):
     def update(self, y_true: np.ndarray, y_pred: np.ndarray) -> float:
         """Count a batch and return the value so far."""
         return float(self.function(y_true, y_pred))
+
+
+def count_property(k: int, text: str) -> property:
+    """Return a whole number that is kept in `_counts`, where the device can count."""
+
+    def count(self) -> int:
+        return int(self._counts[k])
+
+    def set_count(self, number: int) -> None:
+        self._counts[k] = number
+
+    return property(count, set_count, doc=text)
 
 
 class Precision(StatefulMetric):
@@ -304,31 +320,42 @@ class Precision(StatefulMetric):
 
     name = "precision"
     state_names = ("right", "counted")
+    of_targets = False  # of all positive targets, or else of all that are predicted
 
     def __init__(self, threshold: float = 0.5, name: str | None = None) -> None:
-        self.threshold = threshold
+        self.threshold = float(threshold)
         self.name = name or type(self).name
         self.reset_states()
 
     def reset_states(self) -> None:
         """Forget all batches."""
-        self.right = self.counted = 0
+        self._counts = device.zeros(2, np.float64)
+
+    right = count_property(0, "How many predictions above the threshold were right.")
+    counted = count_property(1, "How many elements they are a part of.")
 
     def update(self, y_true: np.ndarray, y_pred: np.ndarray) -> float:
         """Count a batch and return the value so far."""
-        if y_true.size != y_pred.size:
+        value = np.zeros(1)
+        self._count(value, y_true, y_pred)
+        return float(value[0])
+
+    def update_into(self, place: Any, y_true: Any, y_pred: Any) -> None:
+        """Count a batch and put the value so far into an array of one number."""
+        if type(self).update is Precision.update:
+            self._count(place, y_true, y_pred)
+        else:  # a subclass says it in its own way
+            super().update_into(place, y_true, y_pred)
+
+    def _count(self, value: Any, t: Any, p: Any) -> None:
+        if t.size != p.size:
             raise ValueError(
                 f"metric {self.name}: expected targets of the predictions' shape "
-                f"{y_pred.shape}, got {y_true.shape}."
+                f"{p.shape}, got {t.shape}."
             )
-        positive = y_true.reshape(y_pred.shape) > 0.5
-        chosen = y_pred > self.threshold
-        self.right += int(np.count_nonzero(positive & chosen))
-        self.counted += int(np.count_nonzero(self._candidates(positive, chosen)))
-        return self.right / self.counted if self.counted else 0.0
-
-    def _candidates(self, positive: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-        return chosen
+        self._counts = device.here(self._counts)
+        flat = t.reshape(-1), p.reshape(-1)
+        ops.count_right(value, self._counts, *flat, self.threshold, self.of_targets)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this metric again."""
@@ -355,9 +382,7 @@ class Recall(Precision):
     """
 
     name = "recall"
-
-    def _candidates(self, positive: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-        return positive
+    of_targets = True
 
 
 binary_accuracy = Accuracy("binary_accuracy")

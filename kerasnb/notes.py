@@ -51,11 +51,20 @@ class Noted:
 
 
 class Page:
-    """The rows that were noted since the table was last read as a whole."""
+    """
+    The rows that were noted since the table was last read as a whole.
 
-    def __init__(self, table: Any) -> None:
-        self.table = table
+    Parameters
+    ----------
+    table : array of the device
+    check : callable
+        Is called with the rows that are read for the first time and are watched.
+    """
+
+    def __init__(self, table: Any, check: Callable[[np.ndarray], None]) -> None:
+        self.table, self.check = table, check
         self.filled = 0
+        self.watched: list[int] = []
         self.numbers = np.zeros((0, table.shape[1]))
 
     def read(self, row: int, k: int) -> float:
@@ -67,6 +76,8 @@ class Page:
     def fetch(self) -> None:
         """Copy the filled rows to the host."""
         self.numbers = np.array(self.table[: self.filled])
+        self.check(self.numbers[self.watched])
+        self.watched.clear()
 
 
 class Notes:
@@ -77,13 +88,20 @@ class Notes:
     ----------
     values : array
         Of the device or the host; each `take` notes what is in it at that moment.
+    check : callable, optional
+        For values of a GPU of which the last one is not returned, but looked at later:
+        is called with the rows that were taken with `watched`, once they are read.
     """
 
-    def __init__(self, values: Any) -> None:
+    def __init__(
+        self, values: Any, check: Callable[[np.ndarray], None] | None = None
+    ) -> None:
         self.values, self.place = values, device.place()
+        self._shown = values.size - (check is not None)
+        self._check = check or (lambda rows: None)
         self._page: Page | None = None
 
-    def take(self) -> list:
+    def take(self, watched: bool = False) -> list:
         """Return the values: floats, or promises of numbers that are on the device."""
         if isinstance(self.values, np.ndarray):
             return self.values.tolist()
@@ -91,14 +109,17 @@ class Notes:
         if page is None or page.filled == ROWS:
             if page is not None:
                 page.fetch()  # its rows are about to be used again
-                page = Page(page.table)
+                page = Page(page.table, self._check)
             else:
-                page = Page(device.zeros((ROWS, self.values.size), np.float64))
+                table = device.zeros((ROWS, self.values.size), np.float64)
+                page = Page(table, self._check)
             self._page = page
         row = page.filled
         page.table[row] = self.values
+        if watched:
+            page.watched.append(row)
         page.filled = row + 1
-        return [self._noted(page, row, k) for k in range(self.values.size)]
+        return [self._noted(page, row, k) for k in range(self._shown)]
 
     @staticmethod
     def _noted(page: Page, row: int, k: int) -> Noted:

@@ -14,6 +14,7 @@ one output; `Objectives` adds up several. Read next: `losses.py` for the rows,
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -50,12 +51,16 @@ class Objective:
         self.whole = loss is not None and loss.whole
         self.names = ["loss"] + [name for name, _, _ in named_metrics]
         self.stateful = [False] + [metric.stateful for _, metric, _ in named_metrics]
-        self._values = device.zeros(len(self.names), np.float64)
-        self._notes = Notes(self._values)
+        row = device.zeros(len(self.names) + 1, np.float64)
+        self._values, self._count = row[:-1], row[-1:]  # and how many rows counted
+        on_host = device.place() == "host"
+        self._notes = Notes(self._values) if on_host else Notes(row, _warn_of_idle)
+        self._spare = device.zeros(1, np.float64)
         self._one = device.here(np.ones(1, np.float32))  # the weight of everybody
         self._places = [self._values[k : k + 1] for k in range(len(self._values))]
         self._buffers: dict[tuple, np.ndarray] = {}
         self._uniform: dict[tuple, np.ndarray] = {}
+        self.update: Any = True  # whether a row of the latest batch counts
 
     def reset_states(self):
         """Let the metrics that keep a state over batches forget it."""
@@ -68,7 +73,8 @@ class Objective:
         Compute the loss of a batch and its metrics; `values` returns them.
 
         Keeps the coefficients of the rows for `gradient`; `update` is False afterwards
-        if no row counts at all.
+        if no row counts at all. Where only a GPU knows, it is an array of one number
+        there: how many rows count.
         """
         classes = p.shape[-1]
         rows = p.size // classes
@@ -89,7 +95,7 @@ class Objective:
             ops.weighted_sum(self._places[0], c, s)
         for place, (_, metric, weighted) in zip(self._places[1:], self.named_metrics):
             if metric.stateful:
-                place[0] = metric.update(t, p)
+                metric.update_into(place, t, p)
             else:
                 if metric.whole:
                     metric.forward(s, t, p)
@@ -104,7 +110,7 @@ class Objective:
 
     def values(self):
         """Return the loss and the metrics that were computed last."""
-        values = self._notes.take()
+        values = self.unscaled()
         values[0] = scaled(values[0], self.loss_weight)
         return values
 
@@ -119,7 +125,7 @@ class Objective:
 
     def unscaled(self):
         """Return the same with the loss as it is without `loss_weight`."""
-        return self._notes.take()
+        return self._notes.take(self.update is not True)
 
     def gradient(self, p):
         """Return the gradient of the loss with respect to the output p."""
@@ -142,14 +148,13 @@ class Objective:
         c = self._buffer(name, rows)
         w = self._one if w is None else w.reshape(-1)
         mask = self._one if mask is None else mask.reshape(-1)
-        ops.sample_coefficients(c, w, mask, scale)
-        if name == "loss" and not c.any():
+        count = self._count if name == "loss" else self._spare
+        ops.sample_coefficients(c, count, w, mask, scale)
+        if name == "loss" and device.is_there(count):
+            self.update = count
+        elif name == "loss" and count[0] == 0:
             self.update = False
-            warnings.warn(
-                "A batch whose sample weights or mask are all zero was skipped: it "
-                "counts nothing and changes no weight.",
-                stacklevel=2,
-            )
+            _warn_of_idle(count[None])
         return c
 
     def _buffer(self, name, shape):
@@ -159,6 +164,16 @@ class Objective:
                 self._buffers.clear()
             buffer = self._buffers[name, shape] = device.zeros(shape, self.dtype)
         return buffer
+
+
+def _warn_of_idle(rows):
+    """Warn if the last number of a row, how many samples counted, is zero."""
+    if (rows[:, -1] == 0).any():
+        warnings.warn(
+            "A batch whose sample weights or mask are all zero was skipped: it "
+            "counts nothing and changes no weight.",
+            stacklevel=3,
+        )
 
 
 class Objectives:
@@ -177,6 +192,8 @@ class Objectives:
         trained = [pair for pair in zip(output_names, parts) if pair[1].loss]
         self._trained = [part for _, part in trained]
         self.names = ["loss"] + [f"{name}_loss" for name, _ in trained]
+        self._total = device.zeros(1, np.float64)  # of the rows that count
+        self.update: Any = True
         self.stateful = [False] * len(self.names)
         for name, part in trained:
             self.names += [f"{name}_{metric}" for metric in part.names[1:]]
@@ -198,7 +215,18 @@ class Objectives:
         for part, *data in zip(self.parts, t, p, mask or nothing, w or nothing):
             if part.loss is not None:
                 part.measure(*data)
-        self.update = any(part.update for part in self._trained)
+        counts = [part.update for part in self._trained]
+        self.update = any(count is True for count in counts)
+        on_gpu = [count for count in counts if device.is_there(count)]
+        if on_gpu and not self.update:
+            self.update = self._sum(on_gpu)
+
+    def _sum(self, counts):
+        """Return an array of a GPU with the sum of others."""
+        self._total[...] = 0
+        for count in counts:
+            ops.add_scaled(self._total, self._total, count, 1.0)
+        return self._total
 
     def values(self):
         """Return the total loss, the loss of each output, then all metrics."""

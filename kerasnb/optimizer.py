@@ -9,9 +9,10 @@ Read next: `optimizers.py`, the optimizers themselves.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,7 @@ class Optimizer:
     Attributes
     ----------
     iterations : int
-        How many updates were made.
+        How many batches were seen, those included that count nothing.
 
     Examples
     --------
@@ -121,6 +122,7 @@ class Optimizer:
         self.dtype: np.dtype | None = None
         self.layout: list[tuple[int, tuple[int, ...]]] | None = None
         self._sums: Any = None  # of the squares of the gradients, block by block
+        self._former: list[Any] = []  # what `unless_idle` puts back
 
     # ---- the step -----------------------------------------------------------------
 
@@ -147,7 +149,7 @@ class Optimizer:
             self.layout = parts or self.layout
             for name in set(self.slots) & set(vars(self)):
                 setattr(self, name, device.here(vars(self)[name]))
-            self._sums = None
+            self._sums, self._former = None, []
             return
         self.size, self.dtype, self.layout = size, np.dtype(dtype), parts
         self._start_anew()
@@ -191,6 +193,27 @@ class Optimizer:
             self.clip(g)
         self.step(p, g)
         self.iterations += 1
+
+    def skip(self) -> None:
+        """Count a batch that changes nothing."""
+        self.iterations += 1
+
+    @contextlib.contextmanager
+    def unless_idle(self, count: Any, p: np.ndarray) -> Iterator[None]:
+        """
+        Put back what changes in a `with` block, if `count` turns out to be 0.
+
+        Only a GPU knows: neither is looked at from the host.
+        """
+        slots = (getattr(self, name, None) for name in self.slots)
+        arrays = [p, *(slot for slot in slots if slot is not None)]
+        if len(self._former) != len(arrays):
+            self._former = [device.zeros(a.size, a.dtype) for a in arrays]
+        for former, a in zip(self._former, arrays):
+            former[...] = a
+        yield
+        for former, a in zip(self._former, arrays):
+            ops.keep_unless(a, former, count)
 
     def step(self, p: np.ndarray, g: np.ndarray) -> None:
         """Change `p` in place; `iterations` counts the steps before this one."""

@@ -341,6 +341,11 @@ class Nadam(AdamFamily):
         """Return the momentum of step t = 1, 2, ..."""
         return self.beta_1 * (1 - 0.5 * 0.96 ** (t * self.schedule_decay))
 
+    def skip(self) -> None:
+        """Count a batch that changes nothing."""
+        self.schedule_product *= self.momentum_of(self.iterations + 1)
+        super().skip()
+
     def step(self, p: np.ndarray, g: np.ndarray) -> None:
         """Move by the average gradient as it will be one step later."""
         t = self.iterations + 1

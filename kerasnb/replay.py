@@ -67,15 +67,15 @@ def only_launches(part) -> bool:
 def can_replay(model, objectives) -> bool:
     """Return whether the steps of a model without penalties may be replayed."""
     parts = [*(objective.loss for objective in objectives), *model.walk()]
+    on_host = device.place() == "host"
     for layer in model.walk():
-        takes_codes = layer.takes_codes and layer not in model.receivers
-        if layer.masking == "make" or takes_codes:  # which are checked batch by batch
+        if layer.takes_codes and layer not in model.receivers:  # looks at each batch
+            return False
+        if layer.masking == "make" and on_host:  # which looks whether a row counts
             return False
         activation = getattr(layer, "activation", None)
         if activation is not None:
             parts.append(activation)
-            if activation.params.get("axis", -1) != -1:  # is moved by NumPy
-                return False
     measured = [entry for one in objectives for entry in one.named_metrics]
     for _, metric, _ in measured:
         parts += [metric, metric.loss] if type(metric) is LossMetric else [metric]

@@ -31,8 +31,7 @@ class Steps(Compiled):
         self._batch = x, t, w = on_device(x, t, w)
         self._learn(x, t, w)
         values = self._values()
-        if self._objective.update:
-            self._update(values)
+        self._update(values)
         return values
 
     def _replay_step(self, feed):
@@ -49,7 +48,7 @@ class Steps(Compiled):
         known = self._recordings.get(key)
         if known is None:
             return self._recorded(feed, size, work, key)
-        batch, launches = known
+        batch, launches, self._objective.update = known
         for kernel, arguments in launches:
             kernel(*arguments)
         return batch
@@ -63,7 +62,7 @@ class Steps(Compiled):
         with recording(whole) as launches:
             batch = whole()
         if launches:
-            self._recordings[key] = batch, launches
+            self._recordings[key] = batch, launches, self._objective.update
         return batch
 
     def _learn(self, x, t, w):
@@ -84,9 +83,20 @@ class Steps(Compiled):
         return values
 
     def _update(self, values):
-        """Let the optimizer and the constraints change the weights."""
-        if self.skip_bad_updates and not math.isfinite(values[0]):
+        """Change the weights, if the batch counts for anything."""
+        count = self._objective.update
+        if count is False:
+            self.optimizer.skip()
+        elif self.skip_bad_updates and not math.isfinite(values[0]):
             return
+        elif count is True:
+            self._change_weights()
+        else:
+            with self.optimizer.unless_idle(count, self._parameters.value):
+                self._change_weights()
+
+    def _change_weights(self):
+        """Let the optimizer and the constraints change the weights."""
         self.optimizer.update(self._parameters.value, self._parameters.grad)
         for weight in self._constrained:
             weight.constraint.project(weight.value)

@@ -33,5 +33,5 @@ def sample_coefficients(rng, dtype):
         w[1:2] = 0
         for mask in rng.random(P) < 0.6, rng.integers(0, 3, P).astype(dtype):
             mask[0] = True
-            yield c, w, mask, 0.7
-    yield np.ones(3, dtype), np.ones(1, dtype), np.zeros(3, bool), 1.0
+            yield c, np.ones(1), w, mask, 0.7
+    yield np.ones(3, dtype), np.ones(1), np.ones(1, dtype), np.zeros(3, bool), 1.0

@@ -54,3 +54,14 @@ def sparse_top_k_categorical_accuracy(rng, dtype):
             t = rng.integers(-1, p.shape[1] + 1, len(p))
             yield np.ones(len(p), dtype), t, p, k
             yield np.ones(len(p), dtype), t.astype(dtype), p, k
+
+
+@case("count_right")
+def count_right(rng, dtype):
+    for N in 1, 13:
+        p = rng.random(N).astype(dtype)
+        p[1:2] = np.nan
+        for t in rng.random(N).astype(dtype), rng.integers(0, 2, N):
+            for of_targets in False, True:
+                yield np.ones(1), np.array([2.0, 3.0]), t, p, 0.3, of_targets
+    yield np.ones(1), np.zeros(2), np.zeros(3, dtype), np.zeros(3, dtype), 0.5, True

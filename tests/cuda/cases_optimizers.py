@@ -49,3 +49,10 @@ def clip_by_norm(rng, dtype):
 @case("clip_by_value")
 def clip_by_value(rng, dtype):
     yield np.array([-2, -0.5, 0, 0.5, 2, np.inf, np.nan], dtype), 0.5
+
+
+@case("keep_unless")
+def keep_unless(rng, dtype):
+    for N in 1, 11:
+        for count in 0.0, 3.0:
+            yield *rng.normal(size=(2, N)).astype(dtype), np.array([count])

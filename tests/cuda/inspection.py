@@ -41,7 +41,7 @@ DOUBLES = {
     **dict.fromkeys(
         "_squares_by_block _clip_by_norm _l1l2_penalty _weighted_sum _sum_columns "
         "_sample_coefficients _moments_of_pieces _join_pieces _gradients_of_pieces "
-        "_inverse_deviation _sample_norm_forward _sample_norm_backward".split(),
+        "_add_counts _inverse_deviation _sample_norm_forward _sample_norm_backward".split(),
         LONG_SUMS,
     ),
     **dict.fromkeys(
@@ -52,6 +52,7 @@ DOUBLES = {
     "_affine_transform": "places of pixels, in float64 as in plain",
     "_random_uniform": "low and high, in float64 as in plain",
     "_random_normal": "the same bits as plain",
+    "_normal_noise": "the same bits as plain",
     "_random_truncated_normal": "the same bits as plain",
 }
 """Entries of float32 kernels that may compute in float64, and why."""

@@ -84,7 +84,7 @@ def count_nonzero(x, places):
 
 
 @entry
-def _sample_coefficients(c, w, mask, scale):
+def _sample_coefficients(c, count, w, mask, scale):
     R, Q, P = c.shape[0], w.shape[0], mask.shape[0]
     places = cuda.shared.array(ROOM, np.int32)
     weighted = count_nonzero(w, places)
@@ -95,16 +95,20 @@ def _sample_coefficients(c, w, mask, scale):
     for r in range(cuda.threadIdx.x, R, cuda.blockDim.x):
         counts = mask[r // (R // P)] != 0
         c[r] = factor * float(w[r // (R // Q)]) if counts else 0.0
+    total = count_nonzero(c, places)  # each thread looks at what it has filled
+    if cuda.threadIdx.x == 0:
+        count[0] = total
 
 
 @launcher
-def sample_coefficients(c, w, mask, scale):
+def sample_coefficients(c, count, w, mask, scale):
     """
-    c[r] = scale / R  mask[r] / mean(mask)  w[r] / mean(w != 0)
+    c[r] = scale / R  mask[r] / mean(mask)  w[r] / mean(w != 0),
+    count = sum_r [c[r] != 0]
 
     Rows without a mask or weight of their own share that of their sample: w (Q,) and
     mask (P,) may be shorter than R by a whole factor. A mean of zero makes c zero.
 
-    c (R,) out    w (Q,)    mask (P,)
+    c (R,) out    count (1,) float64 out    w (Q,)    mask (P,)
     """
-    _sample_coefficients[rows(1, c.size)](c, w, mask, scale)
+    _sample_coefficients[rows(1, c.size)](c, count, w, mask, scale)

@@ -9,7 +9,14 @@ import math
 
 import numpy as np
 
-from .reductions import ROOM, largest_over_block, sum_over_block
+from .reductions import (
+    ROOM,
+    largest_over_block,
+    scratch,
+    share_of_block,
+    sum_over_block,
+    sum_whole,
+)
 from .target import cuda, entry, launcher, like, part, rows
 
 WHOLE = 2.0**53  # from here on every number is whole
@@ -146,3 +153,40 @@ def sparse_top_k_categorical_accuracy(s, t, p, k):
     s (R,) out    t (R,) class numbers    p (R, C)
     """
     _sparse_top_k_categorical_accuracy[rows(*p.shape)](s, t, p, k)
+
+
+@entry
+def _count_right(sums, t, p, threshold, targets, predictions):
+    room = cuda.shared.array(ROOM, np.int32)
+    start, stop = share_of_block(p.size)
+    count = 0
+    for i in range(start + cuda.threadIdx.x, stop, cuda.blockDim.x):
+        positive = t[i] > like(p[i], 0.5) or not targets
+        if positive and (p[i] > like(p[i], threshold) or not predictions):
+            count += 1
+    count = sum_over_block(count, room)
+    if cuda.threadIdx.x == 0:
+        sums[cuda.blockIdx.x] = count
+
+
+@entry
+def _add_counts(value, counts, right, counted):
+    counts[0] += right[0]
+    counts[1] += counted[0]
+    value[0] = counts[0] / counts[1] if counts[1] > 0 else 0.0
+
+
+@launcher
+def count_right(value, counts, t, p, threshold, of_targets):
+    """
+    counts[0] += sum_i [t[i] > 1/2] [p[i] > threshold],
+    counts[1] += sum_i [t[i] > 1/2]  if of_targets,  else  sum_i [p[i] > threshold],
+    value = counts[0] / counts[1],    0 without any
+
+    value (1,) float64 out    counts (2,) float64 in and out    t (N,)    p (N,)
+    """
+    right, counted = (scratch(name, (1,), np.float64) for name in ("right", "counted"))
+    sum_whole(_count_right, right, p.size, t, p, threshold, True, True)
+    only = of_targets, not of_targets
+    sum_whole(_count_right, counted, p.size, t, p, threshold, *only)
+    _add_counts[1, 1](value, counts, right, counted)

@@ -80,6 +80,23 @@ def clip_by_value(g, limit):
     _clip_by_value[grid(g.size)](g, limit)
 
 
+@entry
+def _keep_unless(a, former, count):
+    i = cuda.grid(1)
+    if i < a.size and count[0] == 0:
+        a[i] = former[i]
+
+
+@launcher
+def keep_unless(a, former, count):
+    """
+    a[i] = former[i]  if count is 0: a batch that counts nothing changes nothing
+
+    a (N,) in and out    former (N,)    count (1,)
+    """
+    _keep_unless[grid(a.size)](a, former, count)
+
+
 # ---- steps ------------------------------------------------------------------------
 
 

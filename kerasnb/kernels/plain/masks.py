@@ -59,14 +59,15 @@ def masks_any(y, mask):
 
 
 @kernel(parallel=False)
-def sample_coefficients(c, w, mask, scale):
+def sample_coefficients(c, count, w, mask, scale):
     """
-    c[r] = scale / R  mask[r] / mean(mask)  w[r] / mean(w != 0)
+    c[r] = scale / R  mask[r] / mean(mask)  w[r] / mean(w != 0),
+    count = sum_r [c[r] != 0]
 
     Rows without a mask or weight of their own share that of their sample: w (Q,) and
     mask (P,) may be shorter than R by a whole factor. A mean of zero makes c zero.
 
-    c (R,) out    w (Q,)    mask (P,)
+    c (R,) out    count (1,) float64 out    w (Q,)    mask (P,)
     """
     R, Q, P = c.shape[0], w.shape[0], mask.shape[0]
     weighted = 0
@@ -80,6 +81,10 @@ def sample_coefficients(c, w, mask, scale):
     factor = 0.0
     if weighted > 0 and unmasked > 0:
         factor = scale / R * Q / weighted * P / unmasked
+    total = 0
     for r in range(R):
         counts = mask[r // (R // P)] != 0
         c[r] = factor * float(w[r // (R // Q)]) if counts else 0.0
+        if c[r] != 0:
+            total += 1
+    count[0] = total

@@ -3,7 +3,7 @@ The accuracies: one number for each row of predictions, 1 for right and 0 for wr
 
 Class numbers t (R,) may be whole numbers of any type; where several columns are largest
 the first is meant. A loss serves as a metric too: see `plain/losses.py`, whose legend
-holds here.
+holds here. Precision and recall count over batches.
 """
 
 import numpy as np
@@ -93,3 +93,24 @@ def sparse_top_k_categorical_accuracy(s, t, p, k):
     """
     for r in prange(p.shape[0]):
         s[r] = among_top_k(p, r, int(t[r]), k)
+
+
+@kernel(parallel=False)
+def count_right(value, counts, t, p, threshold, of_targets):
+    """
+    counts[0] += sum_i [t[i] > 1/2] [p[i] > threshold],
+    counts[1] += sum_i [t[i] > 1/2]  if of_targets,  else  sum_i [p[i] > threshold],
+    value = counts[0] / counts[1],    0 without any
+
+    value (1,) float64 out    counts (2,) float64 in and out    t (N,)    p (N,)
+    """
+    right, counted = 0, 0
+    for i in range(p.size):
+        positive, chosen = t[i] > 0.5, p[i] > like(p[i], threshold)
+        if positive and chosen:
+            right += 1
+        if positive if of_targets else chosen:
+            counted += 1
+    counts[0] += right
+    counts[1] += counted
+    value[0] = counts[0] / counts[1] if counts[1] > 0 else 0.0

@@ -58,6 +58,18 @@ def clip_by_value(g, limit):
         g[i] = most if g[i] > most else (-most if g[i] < -most else g[i])
 
 
+@kernel
+def keep_unless(a, former, count):
+    """
+    a[i] = former[i]  if count is 0: a batch that counts nothing changes nothing
+
+    a (N,) in and out    former (N,)    count (1,)
+    """
+    if count[0] == 0:
+        for i in prange(a.size):
+            a[i] = former[i]
+
+
 # ---- steps ------------------------------------------------------------------------
 
 
