@@ -63,7 +63,11 @@ class RunningMeans:
 
     def put(self, name: str, value: Any) -> None:
         """Forget the average under this name and hold the value instead."""
-        self._sums[name] = [float(value), 1]
+        self._sums[name] = entry = [0.0, 1]
+        if value.__class__ is Noted:
+            self._waiting.append((entry, value, 1))
+        else:
+            entry[0] = float(value)
 
     def items(self) -> list[tuple[str, float]]:
         """Return the averages, in the order in which the names came."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from kerasnb import device
 from kerasnb.kernels.cuda import target
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -25,3 +26,12 @@ def tiny_blocks(monkeypatch):
     """Let the simulator run blocks of four threads, so that tails are met."""
     if target.is_simulated():
         monkeypatch.setattr(target, "THREADS", 4)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Let plain kernels stand in for those that the simulator would step through."""
+    if target.is_simulated():
+        import stand_ins
+
+        monkeypatch.setattr(device, "kernels_of", stand_ins.kernels_of)

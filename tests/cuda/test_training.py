@@ -6,13 +6,11 @@ import re
 
 import numpy as np
 import pytest
-import stand_ins
 
 import kerasnb
 from kerasnb import Sequential
 from kerasnb import backend as K
-from kerasnb import device, layers
-from kerasnb.kernels.cuda import target
+from kerasnb import layers
 from kerasnb.kernels.cuda.array import trips
 from kerasnb.optimizers import OPTIMIZERS
 
@@ -79,12 +77,8 @@ MODELS = {
 SIMULATED = ["Dense", "Conv2D", "pooling", "BatchNormalization", "LSTM", "masked GRU"]
 """Models for which the simulator steps through the kernels themselves."""
 
-VISITORS = {
-    "constrained", "noise", "Dropout of rows", "SpatialDropout", "Masking",
-    "masked GRU", "masked average", "Softmax", "RNN", "ConvLSTM2D", "Lambda",
-    "own activation",
-}  # fmt: skip
-"""Models in which something is done or looked at on the host at every step."""
+VISITORS = {"Lambda", "own activation"}
+"""Models in which something is done on the host at every step: see test_visits.py."""
 
 
 def data_for(shape):
@@ -124,13 +118,6 @@ def trips_of(model, x, y):
     before = sum(trips.values())
     model.fit(x, y, epochs=1, **FITTING)
     return sum(trips.values()) - before
-
-
-@pytest.fixture
-def quick(monkeypatch):
-    """Let plain kernels stand in for those that the simulator would step through."""
-    if target.is_simulated():
-        monkeypatch.setattr(device, "kernels_of", stand_ins.kernels_of)
 
 
 @pytest.mark.parametrize("name", SIMULATED)

@@ -162,9 +162,9 @@ class Array(np.lib.mixins.NDArrayOperatorsMixin):
     def copy(self):
         """Return the numbers as an array of NumPy, on the host."""
         trips["to_host"] += 1
-        low, high = np.lib.array_utils.byte_bounds(self.layout)
-        first = (low - self.ground.ctypes.data) // self.dtype.itemsize
-        count = (high - low) // self.dtype.itemsize if self.size else 0
+        reach = [(n - 1) * step for n, step in zip(self.shape, self.steps[1:])]
+        first = self.start + sum(back for back in reach if back < 0)
+        count = 1 + sum(map(abs, reach)) if self.size else 0
         found = np.empty(count, self.dtype)
         if count:
             self.memory[first : first + count].copy_to_host(found, stream())
@@ -209,18 +209,13 @@ class Array(np.lib.mixins.NDArrayOperatorsMixin):
 
     def _put(self, numbers):
         """Copy numbers of the same shape from the host."""
-        trips["to_device"] += 1
+        numbers = np.ascontiguousarray(numbers, self.dtype)
         if self.flags.c_contiguous:
-            numbers = np.ascontiguousarray(numbers, self.dtype).reshape(-1)
-            self.ravel().raw.copy_to_device(numbers, stream())
+            trips["to_device"] += 1
+            self.ravel().raw.copy_to_device(numbers.reshape(-1), stream())
             stream().synchronize()  # numbers may be gone before they are copied
         else:
-            whole = Array(self.memory, self.ground, self.ground)
-            all_numbers = whole.copy()
-            np.lib.stride_tricks.as_strided(
-                all_numbers[self.start :], self.shape, self.layout.strides
-            )[...] = numbers
-            whole._put(all_numbers)
+            self._copy_from(to_device(numbers))
 
     def fill(self, value):
         """Make every number the same."""

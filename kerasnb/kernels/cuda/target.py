@@ -22,6 +22,10 @@ from numba.extending import overload
 
 from ..jit import like  # noqa: F401  a kernel's number in the type of its arrays
 
+ONE_GRAPH = (
+    "one CUDA graph; kernel by kernel where there are penalties, or where a part is "
+    "written with NumPy and runs on the host"
+)
 THREADS = 128  # in a block, where each thread owns a number and shares nothing
 numba.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small models launch small grids
 KEPT_BY_NUMBA = "_CUDATypingContext__dispatcher"  # where it keeps a device's version
@@ -65,7 +69,7 @@ def description():
         "gpu": f"{name}, compute capability {capability}",
         "gpu memory": f"{free / 1e9:.1f} of {total / 1e9:.1f} GB free",
         "cuda": f"{runtime}, compiled by {cuda.__name__} {cuda_version()}",
-        "training step": one_by_one if graphs.driver() is None else "one CUDA graph",
+        "training step": one_by_one if graphs.driver() is None else ONE_GRAPH,
     }
 
 
