@@ -87,13 +87,15 @@ def set_device(name):
 
 def _kernels_by_place():
     """Return kernels that run where their first output lies: on the GPU or the host."""
-    from .kernels.cuda import target
+    from .kernels.cuda import array, target
 
-    reason = target.why_not()
-    if reason:
-        raise RuntimeError(f"set_device: no GPU can be used, because {reason}")
-    from .kernels.cuda import array
-
+    try:
+        array.zeros(1, _state.floatx).tolist()  # a kernel runs, and a number comes back
+    except Exception as error:
+        reason = target.reason_of(error)
+        raise RuntimeError(
+            f"set_device: no GPU can be used, because {reason}"
+        ) from error
     _state.arrays = array
     on_host = kernels_of("cpu")
     return {

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import kerasnb
-from kerasnb.kernels.cuda import target
+from kerasnb.kernels.cuda import array, target
 
 ASK = """
 import kerasnb
@@ -40,6 +40,29 @@ def test_without_a_gpu_the_error_says_why_and_nothing_changes():
     assert device == "cpu"
     chosen = run(KERASNB_DEVICE="cuda")
     assert chosen.returncode and "no GPU can be used" in chosen.stderr
+
+
+@pytest.mark.parametrize(
+    "error, reason",
+    [
+        ("[CUDA_ERROR_NO_DEVICE] Call to cuInit results in it", "driver finds no GPU"),
+        ("[222] Call to cuLinkAddData: CUDA_ERROR_UNSUPPORTED_PTX_VERSION", "is older"),
+        ("libNVVM cannot be found. Do `conda install`", "missing: pip install 'kerasnb"),
+        ("CUDA driver library cannot be found.\nIf you", "no NVIDIA driver on this"),
+        ("[999] unknown error", r"because \[999\] unknown error Use set_device"),
+    ],
+)
+def test_the_first_kernel_tells_why_there_is_no_gpu(monkeypatch, error, reason):
+    """The driver is too old, the compiler is missing, ...; the device in use stays."""
+    kerasnb.set_device("plain")
+
+    def fail(*arguments):
+        raise OSError(error)
+
+    monkeypatch.setattr(array, "zeros", fail)
+    with pytest.raises(RuntimeError, match=f"set_device: no GPU .*{reason}"):
+        kerasnb.set_device("cuda")
+    assert kerasnb.get_device() == "plain"
 
 
 def test_the_configuration_tells_the_gpu():

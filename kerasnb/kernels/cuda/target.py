@@ -26,6 +26,28 @@ ONE_GRAPH = (
     "one CUDA graph; kernel by kernel where there are penalties, or where a part is "
     "written with NumPy and runs on the host"
 )
+PACKAGES = "pip install 'kerasnb[cuda13]', or [cuda12] if nvidia-smi shows CUDA 12"
+REASONS = (
+    (
+        ("driver library cannot be found", "libcuda"),
+        "there is no NVIDIA driver on this machine.",
+    ),
+    (
+        ("NO_DEVICE", "no CUDA-capable"),
+        "the NVIDIA driver finds no GPU (is CUDA_VISIBLE_DEVICES empty?).",
+    ),
+    (
+        ("UNSUPPORTED_PTX_VERSION", "INSUFFICIENT_DRIVER", "unsupported toolchain"),
+        "the NVIDIA driver is older than the CUDA compiler. Update it, or install "
+        f"another compiler: {PACKAGES}.",
+    ),
+    (
+        ("NVVM", "nvvm", "libdevice", "NVRTC", "nvrtc", "cudart"),
+        f"the CUDA compiler is missing: {PACKAGES}.",
+    ),
+)
+"""What errors of the driver and of Numba say, and what that means."""
+
 THREADS = 128  # in a block, where each thread owns a number and shares nothing
 numba.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small models launch small grids
 KEPT_BY_NUMBA = "_CUDATypingContext__dispatcher"  # where it keeps a device's version
@@ -36,21 +58,12 @@ def is_simulated():
     return bool(numba.config.ENABLE_CUDASIM)
 
 
-def why_not():
-    """Return why no kernel can run on a GPU here, or an empty string if it can."""
-    if is_simulated() or cuda.is_available():
-        return ""
+def reason_of(error):
+    """Return why no kernel can run on a GPU here, told by the error of the first one."""
+    told = " ".join(str(error).split()) or type(error).__name__
+    known = (reason for signs, reason in REASONS if any(sign in told for sign in signs))
     advice = "Use set_device('cpu'), or NUMBA_ENABLE_CUDASIM=1 to step through kernels."
-    try:
-        version = cuda.runtime.get_version()
-        cuda.current_context()
-    except Exception as error:  # whatever the driver says
-        reason = " ".join(str(error).split())[:200]
-    else:
-        reason = f"CUDA {version[0]}.{version[1]} finds no device."
-    if "library cannot be found" in reason or "no CUDA-capable" in reason:
-        reason = "there is no NVIDIA driver on this machine."
-    return f"{reason} {advice}"
+    return f"{next(known, told[:200])} {advice}"
 
 
 def description():
