@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kerasnb import device
-from kerasnb.kernels.cuda import target
+from kerasnb.kernels.cuda import array, target
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -35,3 +35,5 @@ def quick(monkeypatch):
         import stand_ins
 
         monkeypatch.setattr(device, "kernels_of", stand_ins.kernels_of)
+        monkeypatch.setattr(array, "_fill", stand_ins.StandIn(stand_ins.fill))
+        monkeypatch.setattr(array, "_copy", stand_ins.StandIn(stand_ins.copy))

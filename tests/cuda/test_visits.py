@@ -61,7 +61,7 @@ LAYERS = {
     """,
     MOVIE: """
         ConvLSTM2D(1, 2); ConvLSTM2D(1, 2, dropout=0.2, recurrent_dropout=0.2);
-        ConvLSTM2D(1, 2, return_sequences=True, data_format='channels_first')
+        ConvLSTM2D(1, (2, 1), return_sequences=True, data_format='channels_first')
     """,
     CODES: "Embedding(7, 3); Embedding(7, 3, mask_zero=True)",
 }
@@ -204,6 +204,7 @@ def test_the_table_has_every_layer():
     assert classes | inside == set(layers.CLASSES.values())
 
 
+@pytest.mark.filterwarnings("ignore:TimeDistributedDense is a Dense")
 @pytest.mark.parametrize("shape, listed", MODELS, ids=[text for _, text in MODELS])
 def test_no_layer_visits_the_host(found, shape, listed):
     """Behind a layer whose weights learn, so that its gradient is asked for too."""
