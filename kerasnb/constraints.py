@@ -78,7 +78,7 @@ class Custom(Constraint):
 
 
 class KernelConstraint(Constraint):
-    """Base of the constraints whose arithmetic is a kernel: `fit` changes w in place."""
+    """Base of the constraints that are kernels: `fit` changes w in place."""
 
     def fit(self, w: np.ndarray) -> None:
         """Make w, a C-contiguous array of floats, satisfy the constraint."""

@@ -3,9 +3,9 @@ Convolutional LSTM: images go through an LSTM, whose products are convolutions.
 
 ConvLSTM2DCell is an LSTMCell that sees images and keeps images as its states: where the
 LSTM multiplies by W and U, two windows slide, and the rest is inherited. Each number of
-a state thus depends on its neighbourhood at the step before. Kernels run over a sequence
-if they know the activations; other activations go step by step through `step`. Read
-next: `gated_cells.py` for the equations of a step, `convolution.py` for windows.
+a state thus depends on its neighbourhood at the step before. Kernels run over the
+sequence if they know the activations; others go step by step through `step`. Read next:
+`gated_cells.py` for the equations of a step, `convolution.py` for windows.
 """
 
 from __future__ import annotations

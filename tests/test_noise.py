@@ -14,7 +14,6 @@ import kerasnb
 from kerasnb import Sequential, check_layer
 from kerasnb.layers import (
     AlphaDropout,
-    Dense,
     Dropout,
     GaussianDropout,
     GaussianNoise,

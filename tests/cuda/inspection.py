@@ -41,7 +41,8 @@ DOUBLES = {
     **dict.fromkeys(
         "_squares_by_block _clip_by_norm _l1l2_penalty _weighted_sum _sum_columns "
         "_sample_coefficients _moments_of_pieces _join_pieces _gradients_of_pieces "
-        "_add_counts _inverse_deviation _sample_norm_forward _sample_norm_backward".split(),
+        "_inverse_deviation _sample_norm_forward _sample_norm_backward "
+        "_add_counts".split(),
         LONG_SUMS,
     ),
     **dict.fromkeys(

@@ -47,7 +47,7 @@ def test_without_a_gpu_the_error_says_why_and_nothing_changes():
     [
         ("[CUDA_ERROR_NO_DEVICE] Call to cuInit results in it", "driver finds no GPU"),
         ("[222] Call to cuLinkAddData: CUDA_ERROR_UNSUPPORTED_PTX_VERSION", "is older"),
-        ("libNVVM cannot be found. Do `conda install`", "missing: pip install 'kerasnb"),
+        ("libNVVM cannot be found. Do `conda install`", "missing: pip install"),
         ("CUDA driver library cannot be found.\nIf you", "no NVIDIA driver on this"),
         ("[999] unknown error", r"because \[999\] unknown error Use set_device"),
     ],

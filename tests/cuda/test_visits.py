@@ -22,7 +22,7 @@ IMAGE, VOLUME, MOVIE = (6, 5, 2), (3, 3, 3, 2), (2, 4, 4, 1)
 LAYERS = {
     ROW: """
         Activation('tanh'); ActivityRegularization(0.1, 0.1); AlphaDropout(0.1);
-        Dense(2); Dense(2, 'relu', kernel_regularizer='l1_l2', bias_constraint='nonneg');
+        Dense(2); Dense(2, 'relu', kernel_regularizer='l2', bias_constraint='nonneg');
         Dropout(0.3); Dropout(0.3, seed=1); ELU(); GaussianDropout(0.2);
         GaussianNoise(0.1); Highway(); LeakyReLU(); MaxoutDense(2); PReLU();
         ParametricSoftplus(); ReLU(2.0); RepeatVector(2); Reshape((2, 2)); SReLU();

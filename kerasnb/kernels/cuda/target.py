@@ -59,7 +59,7 @@ def is_simulated():
 
 
 def reason_of(error):
-    """Return why no kernel can run on a GPU here, told by the error of the first one."""
+    """Return why no kernel can run on a GPU here, after the error of the first."""
     told = " ".join(str(error).split()) or type(error).__name__
     known = (reason for signs, reason in REASONS if any(sign in told for sign in signs))
     advice = "Use set_device('cpu'), or NUMBA_ENABLE_CUDASIM=1 to step through kernels."

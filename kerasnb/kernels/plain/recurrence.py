@@ -281,7 +281,7 @@ def lstm_gates_backward(dz, dh, dc, dy, gates, c, mask, s, sigma, phi):
     dh += dy[s],  dc += dh o phi'(c),  dz[s] = (dc g, dc c[s], dc i, dh phi(c)) slopes
 
     then  dc = dc f,  dh = 0,    where  c = c[s + 1],  i, f, g, o = gates[s]
-    dz (T, M, 4u) out at s, may be gates    dh, dc (M, u) in and out; both stay if masked
+    dz (T, M, 4u) out at s, may be gates    dh, dc (M, u) in and out, stay if masked
     dy (T, M, u) or empty    gates (T, M, 4u)    c (T + 1, M, u)    mask (T, N)
     """
     M, u = dh.shape

@@ -2,9 +2,9 @@
 What is asked of weights besides fitting the data: to be small.
 
 The l1 and l2 penalties, summed, and their gradients, added to those of the loss; and
-norms that stay within limits. A sum runs over a fixed number of blocks, whoever computes
-them, so its bits depend neither on threads nor on the form of the kernel. Read next:
-`regularizers.py` and `constraints.py`.
+norms that stay within limits. A penalty is summed over a fixed number of blocks,
+whoever computes them, so its bits depend neither on threads nor on the form of the
+kernel. Read next: `regularizers.py` and `constraints.py`.
 """
 
 import math
