@@ -155,7 +155,7 @@ class Compiled(Layer):
         self._penalized_weights = [w for w in self.weights if w.regularizer is not None]
         self._penalties = bool(self._penalized_layers or self._penalized_weights)
         self._recordings = {}
-        self._replays = not self._penalties and can_replay(self, parts)
+        self._replays = can_replay(self, parts)
         self._constrained = [w for w in trainable if w.constraint is not None]
 
     def _ready(self, call, x=None, supply=None):

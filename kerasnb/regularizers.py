@@ -128,6 +128,8 @@ class L1L2(Regularizer):
     6.5
     """
 
+    only_launches = True
+
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
         self.l1 = float(l1)
         self.l2 = float(l2)

@@ -65,8 +65,11 @@ def only_launches(part) -> bool:
 
 
 def can_replay(model, objectives) -> bool:
-    """Return whether the steps of a model without penalties may be replayed."""
+    """Return whether the steps of a model may be replayed."""
+    if model._penalized_layers:  # which keep the activities of each batch
+        return False
     parts = [*(objective.loss for objective in objectives), *model.walk()]
+    parts += [weight.regularizer for weight in model._penalized_weights]
     on_host = device.place() == "host"
     for layer in model.walk():
         if layer.takes_codes and layer not in model.receivers:  # looks at each batch

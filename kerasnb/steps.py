@@ -37,9 +37,9 @@ class Steps(Compiled):
     def _replay_step(self, feed):
         """Do the same for a feed whose batches always arrive in the same arrays."""
         self._batch = self._replayed(feed, self._learn)
-        values = self._objective.values() if self.skip_bad_updates else None
-        self._update(values)  # at once, while the other threads are still awake
-        return values or self._objective.values()
+        values = self._values()
+        self._update(values)
+        return values
 
     def _replayed(self, feed, work):
         """Do what is to be done with the next batch: recorded once, then replayed."""

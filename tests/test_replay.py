@@ -68,8 +68,9 @@ def assert_same(a, b):
         lambda: [Dropout(0.3), Dense(5), Dropout(0.5, seed=3)],
         lambda: [GaussianNoise(0.1), GaussianDropout(0.2), AlphaDropout(0.1)],
         lambda: [Reshape((3, 2)), Softmax(axis=1), Flatten()],
+        lambda: [Dense(4, kernel_regularizer="l2", bias_regularizer="l1")],
     ],
-    ids="layers activations shapes repeat nested dropout noise softmax".split(),
+    ids="layers activations shapes repeat nested dropout noise softmax l2".split(),
 )
 def test_replayed_training_has_the_same_bits(middle):
     """Weights and History, with an incomplete last batch and validation in between."""
@@ -122,7 +123,7 @@ class Own(Dense):
         lambda: Dropout(0.5, noise_shape=(None, 1)),
         lambda: Twice(),
         lambda: Own(3),
-        lambda: Dense(3, kernel_regularizer="l2"),
+        lambda: Dense(3, kernel_regularizer="EigenvalueRegularizer"),
         lambda: Dense(3, activity_regularizer="l1"),
     ],
 )

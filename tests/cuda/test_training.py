@@ -291,3 +291,20 @@ def test_a_model_works_on_after_the_memory_ran_out(monkeypatch, quick):
     with pytest.raises(RuntimeError, match="predict: the GPU has no room"):
         model.predict(np.ones((4000, 4)), batch_size=4000)
     assert model.predict(x[:3]).shape == (3, 1)
+
+
+def test_states_are_kept_and_put_back(quick):
+    """A stateful layer and a metric that counts go on where they were, anywhere."""
+    x, rows = np.ones((2, 3, 1)), ([[1], [0]], [[0.9], [0.8]])
+    kerasnb.set_device("cuda")
+    layer, metric = layers.LSTM(2, stateful=True), kerasnb.metrics.Precision()
+    layer(x)
+    assert metric(*rows) == 0.5
+    kept, counted = layer.get_state(), metric.get_state()
+    expected = layer(x)
+    for chosen in ("cuda", "plain", "cuda"):
+        kerasnb.set_device(chosen)
+        layer.set_state(kept)
+        np.testing.assert_allclose(layer(x), expected, TOLERANCE)
+        metric.set_state(counted)
+        assert metric(*rows) == 0.5 and (metric.right, metric.counted) == (2, 4)

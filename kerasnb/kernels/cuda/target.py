@@ -23,8 +23,8 @@ from numba.extending import overload
 from ..jit import like  # noqa: F401  a kernel's number in the type of its arrays
 
 ONE_GRAPH = (
-    "one CUDA graph; kernel by kernel where there are penalties, or where a part is "
-    "written with NumPy and runs on the host"
+    "one CUDA graph; kernel by kernel where activities are penalized, or where a part "
+    "is written with NumPy and runs on the host"
 )
 PACKAGES = "pip install 'kerasnb[cuda13]', or [cuda12] if nvidia-smi shows CUDA 12"
 REASONS = (
