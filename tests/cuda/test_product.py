@@ -201,3 +201,75 @@ def test_plans_use_the_whole_device():
     made, parts = product.plan(288, 64, 128 * 24 * 24, 4)
     assert -(-288 // made.height) * -(-64 // made.breadth) * parts >= 100
     assert product.plan(4096, 4096, 4096, 8)[0] != REAL[0]
+
+
+SIMULATED = target.is_simulated()
+SIZES = (
+    [(9, 40, 12)] if SIMULATED else [(4096, 4096, 4096), (128, 784, 512), (513, 9, 7)]
+)
+IMAGES = [(1, 5, 4, 8)] if SIMULATED else [(128, 28, 1, 32), (128, 26, 32, 64)]
+
+
+def both_times(launch, shape):
+    """Return what a launch makes, once it made the same bits twice."""
+    found = [to_device(np.full(shape, k, "float32")) for k in (0, 1)]
+    for y in found:
+        launch(y)
+    np.testing.assert_array_equal(found[0].copy(), found[1].copy())
+    return found[0].copy()
+
+
+def near(found, exact, terms):
+    """Compare with sums in float64, by the sums of what was added up."""
+    assert (np.abs(found - exact) <= 2e-6 * terms + 1e-6).all()
+
+
+@pytest.mark.parametrize("N, I, O", SIZES)
+def test_dense_of_real_size_is_exact_and_repeats_its_bits(N, I, O):
+    """On a GPU the sizes of real layers; in the simulator small ones."""
+    rng = np.random.default_rng(0)
+    x, W, b, dz = (
+        rng.normal(size=s).astype("float32") for s in ((N, I), (I, O), O, (N, O))
+    )
+    there = [to_device(a) for a in (x, W, b, dz)]
+    y = both_times(lambda y: product.product_forward(y, *there[:3], False), (N, O))
+    x, W, b, dz = (a.astype("float64") for a in (x, W, b, dz))
+    near(y, x @ W + b, abs(x) @ abs(W))
+    dW = both_times(
+        lambda dW: product.product_backward_weights(dW, there[3], there[0]), (I, O)
+    )
+    near(dW, x.T @ dz, abs(x).T @ abs(dz))
+    dx = both_times(
+        lambda dx: product.product_backward_input(dx, there[3], there[1]), (N, I)
+    )
+    near(dx, dz @ W.T, abs(dz) @ abs(W).T)
+
+
+@pytest.mark.parametrize("N, size, K, F", IMAGES)
+def test_convolution_of_real_size_is_exact_and_repeats_its_bits(N, size, K, F):
+    """The three products of a 3 x 3 convolution, as in a network for small images."""
+    rng = np.random.default_rng(0)
+    places, steps = size - 2, (ONES, ONES, (0, 0, 0))
+    shapes = (N, 1, size, size, K), (1, 3, 3, K, F), (N, 1, places, places, F)
+    x, W, dz = (rng.normal(size=s).astype("float32") for s in shapes)
+    none = [np.zeros(count, "float32") for count in (F, K)]
+    X, V, Z, B, C = map(to_device, (x, W, dz, *none))
+    windows = np.lib.stride_tricks.sliding_window_view(x[:, 0], (3, 3), (1, 2))
+    rows = np.moveaxis(windows, 3, -1).reshape(-1, 9 * K).astype("float64")
+    W, dz = (a.reshape(-1, F).astype("float64") for a in (W, dz))
+    y = both_times(lambda y: implicit.implicit_forward(y, X, V, B, *steps), Z.shape)
+    near(y.reshape(-1, F), rows @ W, abs(rows) @ abs(W))
+    dW = both_times(
+        lambda dW: implicit.implicit_backward_weights(dW, Z, X, *steps), V.shape
+    )
+    near(dW.reshape(-1, F), rows.T @ dz, abs(rows).T @ abs(dz))
+    dx = both_times(
+        lambda dx: implicit.implicit_backward_input(dx, Z, V, C, *steps), X.shape
+    )
+    exact, terms = (np.zeros((N, size, size, K)) for _ in range(2))
+    for part, of in (exact, lambda a: a), (terms, abs):
+        spread = (of(dz) @ of(W).T).reshape(N, places, places, 3, 3, K)
+        for q in range(3):
+            for s in range(3):
+                part[:, q : q + places, s : s + places] += spread[:, :, :, q, s]
+    near(dx[:, 0], exact, terms)
