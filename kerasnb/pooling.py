@@ -62,7 +62,7 @@ class Largest(Spatial):
 
     def unpool(self, dx, dy, *windows):
         """Send each gradient where the number came from."""
-        ops.max_pool_backward(dx, dy, self.at)
+        ops.max_pool_backward(dx, dy, self.at, *windows)
 
 
 class Mean(Spatial):

@@ -13,6 +13,8 @@ POOLS = [  # N, sizes, K, places, window, strides, before
     (1, (1, 5, 3), 2, (1, 5, 2), (1, 3, 2), (1, 1, 2), (0, 1, 0)),
     (2, (3, 4, 5), 1, (2, 2, 5), (2, 1, 4), (2, 3, 1), (0, 0, 1)),
     (1, (1, 1, 7), 1, (1, 1, 2), (1, 1, 2), (1, 1, 5), (0, 0, 0)),
+    (1, (1, 5, 8), 3, (1, 2, 1), (1, 4, 9), (1, 3, 2), (0, 1, 0)),
+    (2, (1, 1, 37), 1, (1, 1, 1), (1, 1, 37), (1, 1, 37), (0, 0, 0)),
 ]
 
 
@@ -38,7 +40,7 @@ def max_pool_backward(rng, dtype):
     for x, dy, windows in pools(rng, dtype):
         at = np.empty(dy.shape, np.int32)
         max_pool_forward(np.empty_like(dy), at, x, *windows)
-        yield rng.normal(size=x.shape).astype(dtype), dy, at
+        yield rng.normal(size=x.shape).astype(dtype), dy, at, *windows
 
 
 @case("average_pool_forward")

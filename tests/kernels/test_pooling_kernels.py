@@ -57,7 +57,7 @@ def test_the_maximum_and_its_first_place_are_numpys(
     ops.max_pool_forward(y, at, x, *windows)
     dy = np.random.default_rng(0).normal(size=y.shape).astype(dtype)
     dx, expected = np.full_like(x, np.nan), np.zeros_like(x)
-    ops.max_pool_backward(dx, dy, at)
+    ops.max_pool_backward(dx, dy, at, *windows)
     for place, view in views.items():
         for n, k in np.ndindex(N, K):
             seen = x[(n, *view, k)]

@@ -2,9 +2,10 @@
 Pooling: one thread owns one number of the output and asks which cells decide it.
 
 The letters and windows are those of `plain/pooling.py`. Backward a cell asks which
-windows see it. Only the largest of a window does not tell: there `at` sends the
-gradients to their cells, and a few threads take turns through the places, in order.
+windows see it. Where the windows are long, several threads share each of them.
 """
+
+import math
 
 import numpy as np
 
@@ -12,30 +13,110 @@ from ..jit import inner
 from ..plain.pooling import seen_from
 from . import target
 from .indices import indices_5
-from .target import cuda, entry, grid, launcher, like
+from .reductions import ROOM
+from .target import cuda, entry, grid, launcher, like, part
 
-AT_ONCE = 4  # places of which max_pool_backward sends the gradients at a time
-ROOM = 256  # numbers in shared memory: one for each thread of the largest block
+PARTS = 8  # of a long window, each for one thread
+LONG = 32  # cells
+
+
+# ---- what sees what ---------------------------------------------------------------
+
+
+@inner
+def box(place, places, sizes, window, strides, before):
+    """Return the cells that a place sees: first and end in all three axes."""
+    d, r, c = place
+    p = (d * places[1] + r) * places[2] + c
+    return seen_from(p, places, sizes, window, strides, before)
+
+
+@inner
+def count(cells):
+    """Return how many cells there are in a box."""
+    return (cells[1] - cells[0]) * (cells[3] - cells[2]) * (cells[5] - cells[4])
+
+
+@inner
+def cell_of(number, cells):
+    """Return slice, row and column of a cell of a box, counted from its first."""
+    rest, l = divmod(number, cells[5] - cells[4])
+    i, j = divmod(rest, cells[3] - cells[2])
+    return cells[0] + i, cells[2] + j, cells[4] + l
+
+
+@inner
+def seeing(cell, places, window, stride, before):
+    """Return the first place of an axis whose window sees a cell, and their end."""
+    at = cell + before
+    return max(0, (at - window) // stride + 1), min(places, at // stride + 1)
+
+
+def lay_out(y):
+    """Return blocks and threads for PARTS threads for each number of y."""
+    threads = 2 * target.THREADS
+    return -(-y.size // (threads // PARTS)), threads
+
+
+@part
+def my_part():
+    """Return which number of y this thread works for, and which part of the box."""
+    lanes = cuda.blockDim.x // PARTS
+    which, lane = divmod(cuda.threadIdx.x, lanes)
+    return cuda.blockIdx.x * lanes + lane, which
+
+
+# ---- the largest ------------------------------------------------------------------
+
+
+@inner
+def is_larger(rival, top):
+    """Return whether a rival takes the place of the top: the first NaN does."""
+    return rival > top or (rival != rival and top == top)
 
 
 @entry
 def _max_pool_forward(y, at, x, window, strides, before):
-    i = cuda.grid(1)
-    if i < y.size:
-        n, d, r, c, k = indices_5(i, y.shape)  # this thread owns y[n, d, r, c, k]
+    o = cuda.grid(1)
+    if o < y.size:
+        n, d, r, c, k = indices_5(o, y.shape)  # this thread owns y[n, d, r, c, k]
         places, sizes = y.shape[1:4], x.shape[1:4]
-        p = (d * places[1] + r) * places[2] + c
-        i0, i1, j0, j1, l0, l1 = seen_from(p, places, sizes, window, strides, before)
+        i0, i1, j0, j1, l0, l1 = box((d, r, c), places, sizes, window, strides, before)
         top, first = x[n, i0, j0, l0, k], (i0 * sizes[1] + j0) * sizes[2] + l0
         for i in range(i0, i1):
             for j in range(j0, j1):
                 for l in range(l0, l1):
                     rival = x[n, i, j, l, k]
-                    news = rival != rival and top == top  # the first NaN
-                    if rival > top or news:
+                    if is_larger(rival, top):
                         top, first = rival, (i * sizes[1] + j) * sizes[2] + l
         y[n, d, r, c, k] = top
         at[n, d, r, c, k] = np.int32(first)
+
+
+@entry
+def _max_pool_forward_shared(y, at, x, window, strides, before):
+    tops = cuda.shared.array(ROOM, x.dtype)
+    firsts = cuda.shared.array(ROOM, np.int32)
+    t, T = cuda.threadIdx.x, cuda.blockDim.x
+    o, which = my_part()
+    n, d, r, c, k = indices_5(min(o, y.size - 1), y.shape)
+    places, sizes = y.shape[1:4], x.shape[1:4]
+    cells = box((d, r, c), places, sizes, window, strides, before)
+    start = which * count(cells) // PARTS
+    i, j, l = cell_of(start, cells)
+    top, first = x[n, i, j, l, k], np.int32((i * sizes[1] + j) * sizes[2] + l)
+    for number in range(start + 1, (which + 1) * count(cells) // PARTS):
+        i, j, l = cell_of(number, cells)
+        rival = x[n, i, j, l, k]
+        if is_larger(rival, top):
+            top, first = rival, np.int32((i * sizes[1] + j) * sizes[2] + l)
+    tops[t], firsts[t] = top, first
+    cuda.syncthreads()
+    if which == 0 and o < y.size:
+        for other in range(t, T, T // PARTS):
+            if is_larger(tops[other], top):
+                top, first = tops[other], firsts[other]
+        y[n, d, r, c, k], at[n, d, r, c, k] = top, first
 
 
 @launcher
@@ -47,61 +128,80 @@ def max_pool_forward(y, at, x, window, strides, before):
 
     y (N, D, R, C, K) out    at int32, as y, out    x (N, slices, rows, columns, K)
     """
-    _max_pool_forward[grid(y.size)](y, at, x, window, strides, before)
+    geometry = window, strides, before
+    if math.prod(window) < LONG:
+        _max_pool_forward[grid(y.size)](y, at, x, *geometry)
+    else:
+        _max_pool_forward_shared[lay_out(y)](y, at, x, *geometry)
 
 
 @entry
-def _max_pool_backward(dx, dy, at):
-    cells = cuda.shared.array((2, ROOM), np.int32)  # a row is written, one is read
-    P, K = dy.shape[1], dy.shape[2]
-    t, lanes = cuda.threadIdx.x, cuda.blockDim.x // AT_ONCE
-    turn, lane = divmod(t, lanes)
-    n, k = divmod(cuda.blockIdx.x * lanes + lane, K)  # AT_ONCE threads own dx[n, :, k]
-    for start in range(0, P, AT_ONCE):
-        p, row = start + turn, cells[start // AT_ONCE % 2]
-        q = at[n, p, k] if n < dy.shape[0] and p < P else np.int32(-1)
-        row[t] = q
-        cuda.syncthreads()
-        is_first = q >= 0
-        for other in range(lane, t, lanes):
-            is_first = is_first and row[other] != q
-        if is_first:
-            total = dx[n, q, k] + dy[n, p, k]
-            for later in range(turn + 1, AT_ONCE):
-                if row[later * lanes + lane] == q:
-                    total += dy[n, start + later, k]
-            dx[n, q, k] = total
+def _max_pool_backward(dx, dy, at, window, strides, before):
+    o = cuda.grid(1)
+    if o < dx.size:
+        n, i, j, l, k = indices_5(o, dx.shape)  # this thread owns dx[n, i, j, l, k]
+        places, sizes = dy.shape[1:4], dx.shape[1:4]
+        d0, d1 = seeing(i, places[0], window[0], strides[0], before[0])
+        r0, r1 = seeing(j, places[1], window[1], strides[1], before[1])
+        c0, c1 = seeing(l, places[2], window[2], strides[2], before[2])
+        q = (i * sizes[1] + j) * sizes[2] + l
+        total = like(dx[n, i, j, l, k], 0)
+        for d in range(d0, d1):
+            for r in range(r0, r1):
+                for c in range(c0, c1):
+                    if at[n, d, r, c, k] == q:
+                        total += dy[n, d, r, c, k]
+        dx[n, i, j, l, k] = total
 
 
 @launcher
-def max_pool_backward(dx, dy, at):
+def max_pool_backward(dx, dy, at, window, strides, before):
     """
     dx[n, q, k] = sum over the places p with at[n, p, k] = q of dy[n, p, k]
 
     dx (N, slices, rows, columns, K) out    dy (N, D, R, C, K)    at int32, as dy
     """
-    N, K = dy.shape[0], dy.shape[4]
-    dx[...] = 0
-    lanes = target.THREADS // AT_ONCE
-    _max_pool_backward[-(-N * K // lanes), target.THREADS](
-        dx.reshape(N, -1, K), dy.reshape(N, -1, K), at.reshape(N, -1, K)
-    )
+    _max_pool_backward[grid(dx.size)](dx, dy, at, window, strides, before)
+
+
+# ---- the mean ---------------------------------------------------------------------
 
 
 @entry
 def _average_pool_forward(y, x, window, strides, before):
-    i = cuda.grid(1)
-    if i < y.size:
-        n, d, r, c, k = indices_5(i, y.shape)
+    o = cuda.grid(1)
+    if o < y.size:
+        n, d, r, c, k = indices_5(o, y.shape)
         places, sizes = y.shape[1:4], x.shape[1:4]
-        p = (d * places[1] + r) * places[2] + c
-        i0, i1, j0, j1, l0, l1 = seen_from(p, places, sizes, window, strides, before)
+        cells = box((d, r, c), places, sizes, window, strides, before)
+        i0, i1, j0, j1, l0, l1 = cells
         total = like(x[n, i0, j0, l0, k], 0)
         for i in range(i0, i1):
             for j in range(j0, j1):
                 for l in range(l0, l1):
                     total += x[n, i, j, l, k]
-        y[n, d, r, c, k] = total / like(total, (i1 - i0) * (j1 - j0) * (l1 - l0))
+        y[n, d, r, c, k] = total / like(total, count(cells))
+
+
+@entry
+def _average_pool_forward_shared(y, x, window, strides, before):
+    sums = cuda.shared.array(ROOM, x.dtype)
+    t, T = cuda.threadIdx.x, cuda.blockDim.x
+    o, which = my_part()
+    n, d, r, c, k = indices_5(min(o, y.size - 1), y.shape)
+    places, sizes = y.shape[1:4], x.shape[1:4]
+    cells = box((d, r, c), places, sizes, window, strides, before)
+    start, stop = which * count(cells) // PARTS, (which + 1) * count(cells) // PARTS
+    total = like(x[n, 0, 0, 0, k], 0)
+    for number in range(start, stop):
+        i, j, l = cell_of(number, cells)
+        total += x[n, i, j, l, k]
+    sums[t] = total
+    cuda.syncthreads()
+    if which == 0 and o < y.size:
+        for other in range(t + T // PARTS, T, T // PARTS):
+            total += sums[other]
+        y[n, d, r, c, k] = total / like(total, count(cells))
 
 
 @launcher
@@ -111,21 +211,18 @@ def average_pool_forward(y, x, window, strides, before):
 
     y (N, D, R, C, K) out    x (N, slices, rows, columns, K)
     """
-    _average_pool_forward[grid(y.size)](y, x, window, strides, before)
-
-
-@inner
-def seeing(cell, places, window, stride, before):
-    """Return the first place of an axis whose window sees a cell, and their end."""
-    at = cell + before
-    return max(0, (at - window) // stride + 1), min(places, at // stride + 1)
+    geometry = window, strides, before
+    if math.prod(window) < LONG:
+        _average_pool_forward[grid(y.size)](y, x, *geometry)
+    else:
+        _average_pool_forward_shared[lay_out(y)](y, x, *geometry)
 
 
 @entry
 def _average_pool_backward(dx, dy, window, strides, before):
-    i = cuda.grid(1)
-    if i < dx.size:
-        n, i, j, l, k = indices_5(i, dx.shape)
+    o = cuda.grid(1)
+    if o < dx.size:
+        n, i, j, l, k = indices_5(o, dx.shape)
         places, sizes = dy.shape[1:4], dx.shape[1:4]
         d0, d1 = seeing(i, places[0], window[0], strides[0], before[0])
         r0, r1 = seeing(j, places[1], window[1], strides[1], before[1])
@@ -134,12 +231,8 @@ def _average_pool_backward(dx, dy, window, strides, before):
         for d in range(d0, d1):
             for r in range(r0, r1):
                 for c in range(c0, c1):
-                    i0, i1, j0, j1, l0, l1 = seen_from(
-                        (d * places[1] + r) * places[2] + c,
-                        places, sizes, window, strides, before,
-                    )  # fmt: skip
-                    count = (i1 - i0) * (j1 - j0) * (l1 - l0)
-                    total += dy[n, d, r, c, k] / like(total, count)
+                    cells = box((d, r, c), places, sizes, window, strides, before)
+                    total += dy[n, d, r, c, k] / like(total, count(cells))
         dx[n, i, j, l, k] = total
 
 

@@ -68,9 +68,11 @@ def max_pool_forward(y, at, x, window, strides, before):
 
 
 @kernel
-def max_pool_backward(dx, dy, at):
+def max_pool_backward(dx, dy, at, window, strides, before):
     """
     dx[n, q, k] = sum over the places p with at[n, p, k] = q of dy[n, p, k]
+
+    A loop over places needs no windows; who asks for the places of a cell does.
 
     dx (N, slices, rows, columns, K) out    dy (N, D, R, C, K)    at int32, as dy
     """
