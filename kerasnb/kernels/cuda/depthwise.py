@@ -1,13 +1,18 @@
 """
 The depthwise convolution: one thread owns one number and gathers what it is made of.
 
-The letters are those of `plain/depthwise.py`. Read next: `convolution.py`.
+The letters are those of `plain/depthwise.py`. A weight sees all images: the places are
+cut into short runs along a row, and many threads share these. Read next:
+`convolution.py`.
 """
 
 from ..plain.convolution import seen
 from .convolution import bias_backward, inside, seen_by
-from .indices import indices_5
+from .indices import indices_4, indices_5
+from .reductions import SHARERS, add_pieces, scratch
 from .target import cuda, entry, grid, launcher, like
+
+RUN = 16  # places along a row, whose indices are counted on without a division
 
 
 @entry
@@ -37,20 +42,24 @@ def depthwise_forward(y, x, W, b, stride, dilation, padding):
 
 
 @entry
-def _depthwise_backward_weights(dW, dz, x, stride, dilation, padding):
-    at = cuda.grid(1)
-    if at < dW.size:
-        p, q, s, k, m = indices_5(at, dW.shape)
-        f = k * dW.shape[4] + m
+def _depthwise_weights_of_pieces(partial, dz, x, sizes, stride, dilation, padding):
+    piece, w = divmod(cuda.grid(1), partial.shape[1])
+    if piece < partial.shape[0]:  # this thread owns number w of the weights, in a piece
+        p, q, s, k, m = indices_5(w, sizes)
+        f, C = k * sizes[4] + m, dz.shape[3]
         total = like(dz[0, 0, 0, 0, f], 0)
-        for n in range(dz.shape[0]):
-            for d in range(dz.shape[1]):
-                for r in range(dz.shape[2]):
-                    for c in range(dz.shape[3]):
-                        i, j, l = seen((d, r, c), (p, q, s), stride, dilation, padding)
-                        if inside(i, j, l, x.shape):
-                            total += x[n, i, j, l, k] * dz[n, d, r, c, f]
-        dW[p, q, s, k, m] = total
+        runs = (dz.shape[0], dz.shape[1], dz.shape[2], (C + RUN - 1) // RUN)
+        count = runs[0] * runs[1] * runs[2] * runs[3]
+        for run in range(piece, count, partial.shape[0]):
+            n, d, r, part = indices_4(run, runs)
+            first = part * RUN
+            i, j, l = seen((d, r, first), (p, q, s), stride, dilation, padding)
+            if inside(i, j, 0, x.shape):
+                for c in range(first, min(first + RUN, C)):
+                    if 0 <= l < x.shape[3]:
+                        total += x[n, i, j, l, k] * dz[n, d, r, c, f]
+                    l += stride[2]
+        partial[piece, w] = total
 
 
 @launcher
@@ -61,8 +70,15 @@ def depthwise_backward_weights(dW, db, dz, x, stride, dilation, padding):
     db[f] = sum_(n, d, r, c) dz[n, d, r, c, f]
     dW (P, Q, S, K, M) out    db (K M,) out    dz (N, D, R, C, K M)    x (N, I, J, L, K)
     """
-    _depthwise_backward_weights[grid(dW.size)](dW, dz, x, stride, dilation, padding)
-    bias_backward(db, dz.reshape(-1, db.size))
+    N, D, R, C, F = dz.shape
+    runs = N * D * R * -(-C // RUN)
+    shape = max(1, min(runs, SHARERS // dW.size)), dW.size
+    partial = scratch("depthwise weights", shape, dW.dtype)
+    _depthwise_weights_of_pieces[grid(partial.size)](
+        partial, dz, x, dW.shape, stride, dilation, padding
+    )
+    add_pieces(dW.reshape(-1), partial)
+    bias_backward(db, dz.reshape(-1, F))
 
 
 @entry

@@ -18,7 +18,7 @@ from .target import cuda, entry, grid, like, part, rows
 
 ROOM = 256  # numbers in shared memory: one for each thread of the largest block
 DEEP = 1024  # terms of a sum that one block takes on
-SHARERS = 1 << 15  # threads that share sums over tall columns: they fill a large GPU
+SHARERS = 1 << 17  # threads that share sums over tall columns: they fill a large GPU
 
 
 # ---- within a block ---------------------------------------------------------------
