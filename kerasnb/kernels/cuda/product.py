@@ -25,6 +25,7 @@ TILES = (  # and the share of multiply-adds among the instructions of a step
     (Tile(16, 16, 4, 8, 1, 1, 4, 16), 0.7),  # 64 x 64, 4 x 4
     (Tile(16, 16, 4, 8, 1, 1, 2, 32), 0.35),  # 32 x 32, 2 x 2
 )
+DEEPEST = max(made.depth for made, _ in TILES)
 FROM = 1 << 14  # multiply-adds: below, one thread for each output is as fast
 PROCESSORS = 132  # multiprocessors of a large GPU
 SHORTEST = 64  # the least depth of a part
@@ -139,6 +140,19 @@ def multiply(y, A, B, b, ending, shape, left, right, a_sizes, b_sizes):
         product = product_of(tile, left, right, SUM, N % 4 == 0)
         product[blocks, tile.threads](sums, *arguments)
         _add_parts[grid(y.size)](y, sums, b, N, parts, ending)
+
+
+def multiply_each(y, A, B, shape, left, right, a_sizes, b_sizes):
+    """
+    y[z, m, n] = sum_k A[m, z K + k] B[z K + k, n], where K is a multiple of DEEPEST
+
+    all flat; shape: (Z, M, N, K)
+    """
+    Z, M, N, K = shape
+    tile, _ = plan(Z * M, N, K, y.dtype.itemsize)
+    blocks = -(-M // tile.height), -(-N // tile.breadth), Z
+    product = product_of(tile, left, right, SUM, are_fours(y, N))
+    product[blocks, tile.threads](y, A, B, B, M, N, Z * K, K, a_sizes, b_sizes)
 
 
 def matrix(a, along_depth):
