@@ -1,7 +1,9 @@
 """Arrays on the device against NumPy's, in the simulator or on a GPU."""
 
 import numpy as np
+import pytest
 
+from kerasnb.kernels.cuda import target
 from kerasnb.kernels.cuda.array import Array, to_device, trips, zeros
 
 
@@ -46,3 +48,12 @@ def test_filling_and_copying_stay_on_the_device():
     assert trips == before
     np.testing.assert_array_equal(a.copy(), [[2, 2, 2, 1], [3] * 4, [1, 1, 1, 2]])
     np.testing.assert_array_equal(b.copy(), [[3] * 4] * 3)
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 3), (2, 0, 0), (0, 0, 0), (3, 2)])
+def test_kernels_see_one_empty_axis_at_most(shape):
+    """With two of them Numba would take the array for one with gaps."""
+    found = to_device(np.zeros(shape, np.float32)).raw
+    assert found.size == np.prod(shape) and found.shape.count(0) <= 1
+    if not target.is_simulated():
+        assert found.flags["C_CONTIGUOUS"]

@@ -129,7 +129,7 @@ class Array(np.lib.mixins.NDArrayOperatorsMixin):
             if not self.flags.c_contiguous:
                 raise ValueError(f"{self!r} has gaps: kernels take arrays without.")
             flat = self.memory[self.start : self.start + self.size]
-            self._raw = flat.reshape(self.shape)
+            self._raw = flat.reshape(with_one_empty_axis(self.shape))
         return self._raw
 
     def reshape(self, *shape):
@@ -250,6 +250,17 @@ class Array(np.lib.mixins.NDArrayOperatorsMixin):
         if name in READING:
             return getattr(self.copy(), name)
         raise AttributeError(f"an Array on the device has no {name!r}")
+
+
+def with_one_empty_axis(shape):
+    """
+    Return a shape in which only the first of the empty axes is empty.
+
+    Numba takes an array of two empty axes for one with gaps, and would compile a kernel
+    once more for it.
+    """
+    first = shape.index(0) if 0 in shape else len(shape)
+    return *shape[: first + 1], *(size or 1 for size in shape[first + 1 :])
 
 
 READING = frozenset(

@@ -16,6 +16,7 @@ import importlib.metadata
 import sys
 
 import numba
+import numpy as np
 from numba import cuda
 from numba.core.registry import CPUDispatcher
 from numba.extending import overload
@@ -50,6 +51,8 @@ REASONS = (
 
 THREADS = 128  # in a block, where each thread owns a number and shares nothing
 numba.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small models launch small grids
+if not hasattr(np, "row_stack"):
+    np.row_stack = np.vstack  # numba-cuda 0.30 looks for what NumPy 2.5 took away
 KEPT_BY_NUMBA = "_CUDATypingContext__dispatcher"  # where it keeps a device's version
 
 
