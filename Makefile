@@ -4,6 +4,8 @@ BIN = .venv/bin
 SETUP = setup.cfg pyproject.toml
 PAGES = tutorials/output
 CUDA ?= cuda13
+OPTIONS ?=
+, := ,
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-sums demo-text test test-step test-cuda test-gpu ptx lint \
@@ -44,11 +46,21 @@ test-cuda: .venv/test.stamp  ## step through the CUDA kernels in Numba's simulat
 ptx: .venv/test.stamp  ## compile every CUDA kernel and look at its code (needs a CUDA toolkit)
 	$(BIN)/python tests/cuda/inspection.py
 
-test-gpu: .venv/test.stamp .venv/$(CUDA).stamp  ## run the tests of CUDA on a GPU (CUDA=cuda12 for older drivers)
-	$(BIN)/python -m pytest -o addopts=-q tests/cuda
+# Python as it is, if it finds the GPU and all it needs; else .venv with what the network
+# brings; without a network Python as it is, and what it lacks is said and left out.
+gpu_python = $$({ $(PYTHON) -c 'import $(1); from numba import cuda; \
+    assert cuda.is_available()' 2>/dev/null && echo $(PYTHON); } || \
+    { PIP_RETRIES=1 $(MAKE) --silent $(2) >&2 && echo $(BIN)/python; } || \
+    echo $(PYTHON))
 
-bench-gpu: .venv/bench.stamp .venv/$(CUDA).stamp  ## time kerasnb on a GPU against PyTorch and Keras 3
-	$(BIN)/python tests/bench/gpu.py
+test-gpu:  ## run the tests of CUDA on a GPU (CUDA=cuda12 for older drivers)
+	python=$(call gpu_python,hypothesis$(,) matplotlib$(,) pytest,.venv/test.stamp .venv/$(CUDA).stamp); \
+	side=$$($$python -c 'import xdist' 2>/dev/null && echo '-n auto --maxprocesses 8'); \
+	PYTHONPATH=.:$$PYTHONPATH $$python -m pytest -o addopts=-q -W default $$side tests/cuda
+
+bench-gpu:  ## time kerasnb on a GPU against PyTorch and Keras 3 (OPTIONS=--quick or --tune)
+	python=$(call gpu_python,torch$(,) jax$(,) matplotlib,.venv/bench-$(CUDA).stamp .venv/$(CUDA).stamp); \
+	PYTHONPATH=.:$$PYTHONPATH $$python tests/bench/gpu.py $(OPTIONS)
 
 lint: .venv/lint.stamp  ## check style, docstrings and types
 	$(BIN)/python -m black --check --quiet kerasnb tests tutorials

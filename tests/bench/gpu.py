@@ -36,6 +36,7 @@ GPU = {
     "KERASNB_DEVICE": "cuda",
     "BENCH_TORCH": "cuda",
 }
+PATH = {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
 DRY = {"JAX_PLATFORMS": "cpu", "KERASNB_DEVICE": "cpu", "BENCH_TORCH": "cpu"}
 PEERS = {
     "kerasnb": ("kerasnb", {}),
@@ -77,7 +78,7 @@ def steps(name, labels, environment, chosen):
         peer, more = PEERS[label]
         rows[label] = {}
         if is_installed(peer):
-            workers[label] = Worker(peer, name, **environment, **more)
+            workers[label] = Worker(peer, name, **environment, **more, **PATH)
         else:
             rows[label]["note"] = "not installed"
 
