@@ -105,7 +105,7 @@ for name in ("LSTM", "pairs"):
     texts = ["".join(symbols[k] for k in row) for row in zip(*written)]
     print(*(f"{name}, T = {T}: {t[:99]}" for T, t in zip(heat, texts)), sep="\n")
     rates = [np.mean([word in book for word in words_of(t)[:-1]]) for t in texts]
-    right.plot(heat, rates, "o-", label=name)
+    right.plot(heat, rates, {"LSTM": "o-", "pairs": "s--"}[name], label=name)
     assert rates[0] > rates[4] + 0.1
 of_pairs = -np.mean(np.log(pairs[numbers[cut:-1], numbers[cut + 1 :]]))
 left.plot(told["loss"], label="LSTM, training part")

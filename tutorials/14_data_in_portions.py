@@ -97,7 +97,8 @@ images = ImageDataGenerator(rotation_range=8, width_shift_range=0.06)
 fig, ax = axes(columns=5, size=(2.2, 2.4))
 for place, angle in enumerate((-30, -15, 0, 15, 30)):
     ax[place].imshow(turned(x[3, ..., 0], angle), cmap="gray_r")
-    ax[place].set(title=f"{angle} degrees", xticks=[], yticks=[])
+    ax[place].set(title=f"{angle} degrees")
+    ax[place].axis("off")
 figure(fig, "14_turned")
 show(ImageIterator)
 

@@ -1,8 +1,7 @@
 # %% [markdown]
 # # 15 Callbacks: write your own, and resume after a crash
 #
-# Goal: let code of your own watch and steer a training, and go on after a crash to the
-# same bits.
+# Goal: watch and steer a training with your own code, and resume it after a crash.
 
 # %%
 import os
@@ -71,10 +70,11 @@ def cosine(epoch):
 
 
 assert np.isclose(cosine(EPOCHS / 2), 0.025)  # the answer: after half of them
+kerasnb.set_seed(0)
 model = Sequential([Dense(32, "relu", input_shape=(2,)), Dense(2, "softmax")])
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
 history = model.fit(x, y, 32, EPOCHS, 0, [LearningRateScheduler(cosine)])
-figure(plotting.plot_history(history), "15_history")
+figure(plotting.plot_history(history, ["lr", "loss"]), "15_history")
 
 # %% [markdown]
 # ## A crash

@@ -82,12 +82,12 @@ ax.grid(False)
 figure(fig, "17_owners")
 
 # %% [markdown]
-# So it is in kerasnb. An `entry` is what each thread runs; the launcher below has the
-# name that a layer calls, and decides how many threads there are.
+# So it is in kerasnb. An `entry` is what each thread runs. The function below it starts
+# one for each number of y; large products take the faster form in `product.py`.
 
 # %%
 show(dense._dense_forward)
-show(dense.dense_forward)
+show(dense._forward)
 layer, batch = Dense(3), random.normal(size=(4, 6))
 on_cpu = layer(batch)
 kerasnb.set_device("cuda")  # here: the simulator

@@ -67,8 +67,9 @@ a, b, c = np.float32(1e8), np.float32(-1e8), np.float32(1)
 assert (a + b) + c == 1 and a + (b + c) == 0
 
 # %% [markdown]
-# The twins add in another order, and multiply and add in one rounding, not two. Each of
-# I terms may cost a rounding, so we ask that a result is within
+# All three add in the same order here. But compiled, x W + y is one instruction, which
+# rounds once; the simulator rounds the product, then the sum. So each of I terms may
+# cost two roundings, of half of 2^-23 each. We ask that a result is within
 #
 #     |y - exact y| <= I 2^-23 sum_i |x[n, i] W[i, o]|
 #

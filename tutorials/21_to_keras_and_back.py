@@ -110,7 +110,8 @@ for name, arrays in (("i, f, c, o", in_order), ("as they came", as_they_came)):
         wave = np.concatenate([wave, twin.predict(wave[:, -20:])[:, None]], axis=1)
     ax.plot(wave[0, :, 0], label=name)
     print(f"{name:12} error {np.mean((twin.predict(x) - y) ** 2):.5f}")
-ax.set(xlabel="step", title="20 values given, 40 foretold"), ax.legend()
+ax.set(xlabel="step", title="20 values given, 40 foretold", ylim=(-1.2, 1.5))
+ax.legend(ncols=3, loc="upper center")
 figure(drawn, "21_gates")
 assert np.mean((twin.predict(x) - y) ** 2) > 10 * np.mean((p - y) ** 2)
 
