@@ -14,6 +14,7 @@ import warnings
 from numbers import Real
 
 from . import losses, metrics, optimizers
+from .advice import advise_on_outputs
 from .layer import Layer, shapes_of, show_shape
 from .objective import Objective, Objectives, make_objective
 from .parameters import Parameters
@@ -25,6 +26,7 @@ class Compiled(Layer):
 
     optimizer = loss = target_tensors = None
     combines_weights = False  # True: class_weight times sample_weight
+    _advised = False  # True: the last layers were looked at
     _objective: Objective | Objectives | None = None
     _parameters: Parameters | None = None
 
@@ -90,6 +92,7 @@ class Compiled(Layer):
         self.sample_weight_mode = sample_weight_mode
         self.target_tensors = target_tensors
         self._objective = self._parameters = None
+        self._advised = False
         if resolved:
             self._bind(resolved)
 
@@ -157,6 +160,9 @@ class Compiled(Layer):
         self._recordings = {}
         self._replays = can_replay(self, parts)
         self._constrained = [w for w in trainable if w.constraint is not None]
+        if not self._advised:
+            self._advised = True
+            advise_on_outputs(self, names, parts)
 
     def _ready(self, call, x=None, supply=None):
         """Make sure that the model is compiled, built and bound."""

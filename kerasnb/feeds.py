@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from . import device, random
+from .advice import is_one_hot
 from .data import Data, LazyData, check_inputs, standardize
 from .device import ops
 from .generators import check_item, prediction_input, rows
-from .objective import is_one_hot
 from .utils import whole_number
 
 

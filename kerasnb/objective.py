@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from . import device, metrics
+from .advice import advise_on_targets
 from .device import ops
 from .losses import as_rows
 from .notes import Notes, scaled, weighted_total
@@ -47,6 +48,7 @@ class Objective:
         self.output_shape = output_shape
         self.dtype = np.dtype(dtype)
         self.loss_weight = float(loss_weight)
+        self.advised = False  # True: the first targets were looked at
         self.sparse = loss is not None and loss.sparse
         self.whole = loss is not None and loss.whole
         self.names = ["loss"] + [name for name, _, _ in named_metrics]
@@ -335,29 +337,10 @@ def check_targets(objective: Objective, y: np.ndarray, name: str) -> np.ndarray:
             f"{name}: {ONE_HOT_LOSS} needs one column per class, but output and "
             f"targets have one column in all. {_target_hint(loss, expected, y)}"
         )
-    if loss is not None and loss.name == "binary_crossentropy":
-        _warn_of_accuracy_per_label(objective, y, name)
+    if loss is not None and not objective.advised:
+        objective.advised = True
+        advise_on_targets(objective, y, name)
     return np.require(y, objective.dtype, ["C", "W"])
-
-
-def is_one_hot(t) -> bool:
-    """Return whether every row is zero but for a single one."""
-    return bool(
-        t.ndim == 2
-        and t.shape[1] > 1
-        and ((t == 0) | (t == 1)).all()
-        and (t.sum(axis=1) == 1).all()
-    )
-
-
-def _warn_of_accuracy_per_label(objective, y, name):
-    if "acc" in objective.names and y.shape[-1] > 2 and is_one_hot(y):
-        warnings.warn(
-            f"{name}: with binary_crossentropy, 'accuracy' counts every column "
-            "of the one-hot targets by itself, which looks far too good. Did you mean "
-            "loss='categorical_crossentropy', or metrics=['categorical_accuracy']?",
-            stacklevel=5,
-        )
 
 
 def show(shape):

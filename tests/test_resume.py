@@ -340,7 +340,11 @@ def test_a_saved_model_keeps_the_streams_of_its_layers(tmp_path):
 def test_a_model_of_keras_1_comes_back_as_one(tmp_path):
     """With its metrics, and a test loss without penalties."""
     model = keras1.Sequential()
-    model.add(keras1.Dense(1, init="uniform", W_regularizer="l2", input_dim=3))
+    model.add(
+        keras1.Dense(
+            1, init="uniform", activation="sigmoid", W_regularizer="l2", input_dim=3
+        )
+    )
     model.compile("adam", "binary_crossentropy", metrics=["precision", "accuracy"])
     model.save(tmp_path / "model.knb")
     loaded = load_model(tmp_path / "model.knb")

@@ -705,7 +705,7 @@ def sparse_model():
 
 def single():
     """Return a classifier with a single output, which is a mistake."""
-    model = Sequential([Dense(1, "softmax", input_shape=(4,))])
+    model = Sequential([Dense(1, "sigmoid", input_shape=(4,))])
     model.compile("sgd", "categorical_crossentropy")
     return model
 
