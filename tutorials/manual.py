@@ -6,6 +6,7 @@ no network. Look at `build/docs/index.html` afterwards.
 """
 
 import importlib
+import json
 import pkgutil
 import re
 import shutil
@@ -14,12 +15,16 @@ import warnings
 from pathlib import Path
 
 import pdoc
+import pdoc.doc
 import pdoc.docstrings
 import pdoc.render
+import pdoc.render_helpers
 from pdoc.extract import walk_specs
 from pdoc.render_helpers import to_html
+from pygments.formatters import HtmlFormatter
 
 import kerasnb
+from kerasnb import pooling, resizing, sklearn
 
 ROOT = Path(__file__).resolve().parents[1]
 TO = ROOT / "build" / "docs"
@@ -130,6 +135,13 @@ def with_formulas(convert):
     return converted
 
 
+def keep_small():
+    """Let every line of source stand once, and the index be made when it is used."""
+    pdoc.doc.Module.source = pdoc.doc.Class.source = ""  # methods show theirs
+    pdoc.render_helpers.formatter = HtmlFormatter(cssclass="pdoc-code codehilite")
+    pdoc.render.precompile_index = lambda documents, script: json.dumps(documents)
+
+
 def main():
     """Write all pages into build/docs."""
     shutil.rmtree(TO, ignore_errors=True)
@@ -139,6 +151,9 @@ def main():
     )
     pdoc.docstrings.numpy = with_formulas(pdoc.docstrings.numpy)
     pdoc.render.configure(docformat="numpy", footer_text="", math=False)
+    keep_small()
+    for module in (pooling, resizing, sklearn):
+        del module.__all__  # pages show the base classes too, which others link to
     names, wanted = modules()
     pdoc.pdoc(*wanted, output_directory=TO)
     for name, page in PAGES.items():
