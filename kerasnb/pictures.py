@@ -228,6 +228,7 @@ def plot_mistakes(
     figure = plot_images(shown[wrong], titles=titles, columns=columns, ax=ax)
     if ax is None:
         figure.suptitle("the surest mistakes", fontsize=TEXT_SIZE)
+        figure.set_figheight(figure.get_figheight() + 0.5)  # the images keep their room
     return figure
 
 
