@@ -68,13 +68,13 @@ figure(plotting.plot_optimizer_paths(steps=50), "07_paths")
 figure(plotting.animate_optimizer_paths(steps=quick(50, 3)), "07_paths_film")
 
 # %% [markdown]
-# Plain descent is soon at the floor and crawls: there its rate is too small. Momentum
-# gains speed, swings from wall to wall and shoots past the end before it comes back.
-# RMSprop and Adam make steps of one size along both axes, whatever the slope, so they
-# start diagonally; Adam, which has momentum too, swings as well.
+# Plain descent is soon at the floor and crawls. Momentum gains speed, swings from wall
+# to wall and shoots past the end. RMSprop and Adam make steps of one size along both
+# axes, whatever the slope, and start diagonally; Adam, with momentum, swings as well.
 #
 # ## The library's way
-# One formula for one number; a kernel runs it over all weights of a model at once.
+# One formula for one number; a kernel runs it over all weights. Its lr is that of step
+# t, rate sqrt(1 - 0.999^t) / (1 - 0.9^t): both corrections in one.
 
 # %%
 show(adam_of_one_number)
