@@ -27,6 +27,7 @@ import numpy as np
 from .container import DamagedFile
 from .extras import import_extra
 from .files import replacing
+from .hdf5_headers import text_lengths
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 LONGEST_ATTRIBUTE = 64512  # bytes; HDF5 has room for little more in an object's header
@@ -57,10 +58,12 @@ class Source:
         For messages.
     size : int
         In bytes.
+    part : Part, optional
+        Its bytes.
     """
 
-    def __init__(self, path: str, size: int) -> None:
-        self.path, self.size = path, size
+    def __init__(self, path: str, size: int, part: Part | None = None) -> None:
+        self.path, self.size, self.part = path, size, part
         self.plain = size
         self.inflated = size * MOST_TIMES_LARGER + ALWAYS_ALLOWED
 
@@ -357,8 +360,20 @@ class Folder:
         is_text = isinstance(kind, import_h5py().h5t.TypeStringID)  # others may crash
         if not is_text or len(found.shape) > 1 or size > self.source.size:
             raise ValueError(f"its attribute {name!r} is no list of strings")
+        if kind.is_variable_str():
+            self._check_lengths(name, math.prod(found.shape))
         texts = np.ravel(self.group.attrs[name]).tolist()
         return [t.decode() if isinstance(t, bytes) else t for t in texts]
+
+    def _check_lengths(self, name: str, count: int) -> None:
+        """Refuse texts that claim more bytes than the file has."""
+        plan = self.group.file.id.get_create_plist()
+        if plan.get_sizes() != (8, 8) or plan.get_userblock():
+            raise ValueError("its places have another form than those of Keras")
+        address = import_h5py().h5o.get_info(self.group.id).addr
+        lengths = text_lengths(self.source.part, address, name, count)
+        if sum(lengths) > self.source.size:
+            raise ValueError(f"its attribute {name!r} claims a text that is too long")
 
 
 @contextlib.contextmanager
@@ -390,7 +405,7 @@ def reading(path: str, part: Part | None = None) -> Iterator[Folder]:
             file = stack.enter_context(h5py.File(part or path, "r"))
         except Exception as error:
             raise DamagedFile(path, _told(error)) from error
-        yield Folder(file, Source(path, seen.size))
+        yield Folder(file, Source(path, seen.size, seen))
 
 
 def _check_heaps(part: Part) -> None:
