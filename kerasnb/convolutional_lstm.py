@@ -189,9 +189,8 @@ class ConvLSTM2DCell(LSTMCell, Spatial):
         """Fill z (T, N, 1, r, c, 4 F) with what the window makes of x."""
         geometry = self._geometry(x.shape, weight)
         for gate, start, count in self._blocks(masks):
-            W, seen = self._columns(weight.value, start, count), self._seen(
-                x, masks, gate
-            )
+            W = self._columns(weight.value, start, count)
+            seen = self._seen(x, masks, gate)
             part = self._part(z, count)
             ops.convolution_forward(
                 _images(part), _images(seen), W, b[start : start + count], *geometry
@@ -215,9 +214,8 @@ class ConvLSTM2DCell(LSTMCell, Spatial):
 
     def _input_back(self, dx, dz, weight, masks):
         """Fill the gradient of what a window slides over."""
-        none, geometry = self.buffer("none", dx.shape[-1:]), self._geometry(
-            dx.shape, weight
-        )
+        none = self.buffer("none", dx.shape[-1:])
+        geometry = self._geometry(dx.shape, weight)
         for gate, start, count in self._blocks(masks):
             share = self.buffer("share", dx.shape) if gate else dx
             part = self._columns_of_slopes(dz, start, count)

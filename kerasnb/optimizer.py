@@ -143,13 +143,14 @@ class Optimizer:
         layout : list of (start, shape), optional
             Where each parameter lies in the vector; default: it is one parameter.
         """
+        self._former = []
         parts = None if layout is None else [(s, tuple(shape)) for s, shape in layout]
         same = (size, np.dtype(dtype)) == (self.size, self.dtype)
         if same and (parts == self.layout or self.layout is None or parts is None):
             self.layout = parts or self.layout
             for name in set(self.slots) & set(vars(self)):
                 setattr(self, name, device.here(vars(self)[name]))
-            self._sums, self._former = None, []
+            self._sums = None
             return
         self.size, self.dtype, self.layout = size, np.dtype(dtype), parts
         self._start_anew()
@@ -203,7 +204,7 @@ class Optimizer:
         """
         Put back what changes in a `with` block, if `count` turns out to be 0.
 
-        Only a GPU knows: neither is looked at from the host.
+        Only a GPU knows, and it is not asked; so it keeps everything twice meanwhile.
         """
         slots = (getattr(self, name, None) for name in self.slots)
         arrays = [p, *(slot for slot in slots if slot is not None)]
