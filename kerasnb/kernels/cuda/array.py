@@ -397,10 +397,12 @@ def by_place(on_device, on_host):
     @functools.wraps(on_device)
     def launch(*arguments):
         if isinstance(arguments[0], np.ndarray):
-            hosts, before = _on_host(arguments), _on_host(arguments)
+            hosts = _on_host(arguments)
+            pairs = zip(arguments, hosts)
+            there = [(a, h, h.copy()) for a, h in pairs if isinstance(a, Array)]
             on_host(*hosts)
-            for a, old, new in zip(arguments, before, hosts):
-                if isinstance(a, Array) and not np.array_equal(old, new):
+            for a, new, old in there:
+                if not np.array_equal(old, new):
                     a._put(new)
         elif any(isinstance(a, np.ndarray) for a in arguments):
             there = [_on_device(a) for a in arguments]
