@@ -1,10 +1,30 @@
 """
 Where a number lies: from its place in the memory to its index on every axis.
 
-A thread that owns number i of an array without gaps asks here which one that is.
+A thread that owns number i of an array without gaps asks here which one that is. To
+divide takes long: where blocks share the lines of images, the numbers of a row, most of
+a place is the same for all threads of a block.
 """
 
 from ..jit import inner
+from . import target
+from .target import cuda, part
+
+EACH = 8  # numbers of a line, for each thread
+
+
+def lines(images):
+    """Return blocks and threads for images (N, I, J, L, K) whose lines blocks share."""
+    length = images.shape[3] * images.shape[4]
+    shares = -(-length // (target.THREADS * EACH))
+    return (images.size // length, shares), target.THREADS
+
+
+@part
+def share_of_line(length):
+    """Return the first number of its line that a thread owns, and the end of them."""
+    start, size = cuda.blockIdx.y * cuda.blockDim.x * EACH, cuda.blockDim.x * EACH
+    return start + cuda.threadIdx.x, min(start + size, length)
 
 
 @inner

@@ -10,11 +10,12 @@ import math
 import numpy as np
 
 from ..jit import inner
-from ..plain.pooling import seen_from
+from ..plain.pooling import seen, seen_from
 from . import target
-from .indices import indices_5
+from .indices import indices_3, indices_5, lines, share_of_line
 from .reductions import ROOM
 from .target import cuda, entry, grid, launcher, like, part
+from .vectors import one, put_one
 
 PARTS = 8  # of a long window, each for one thread
 LONG = 32  # cells
@@ -76,21 +77,29 @@ def is_larger(rival, top):
 
 
 @entry
-def _max_pool_forward(y, at, x, window, strides, before):
-    o = cuda.grid(1)
-    if o < y.size:
-        n, d, r, c, k = indices_5(o, y.shape)  # this thread owns y[n, d, r, c, k]
-        places, sizes = y.shape[1:4], x.shape[1:4]
-        i0, i1, j0, j1, l0, l1 = box((d, r, c), places, sizes, window, strides, before)
-        top, first = x[n, i0, j0, l0, k], (i0 * sizes[1] + j0) * sizes[2] + l0
+def _max_pool_forward(y, at, x, places, sizes, window, strides, before):
+    D, R, C, K = places
+    I, J, L = sizes
+    n, d, r = indices_3(cuda.blockIdx.x, (0, D, R))
+    i0, i1 = seen(d, I, window[0], strides[0], before[0])
+    j0, j1 = seen(r, J, window[1], strides[1], before[1])
+    line, (start, stop) = cuda.blockIdx.x * C * K, share_of_line(C * K)
+    for e in range(start, stop, cuda.blockDim.x):
+        c, k = divmod(e, K)  # this thread owns y[n, d, r, c, k]
+        l0, l1 = seen(c, L, window[2], strides[2], before[2])
+        first = (i0 * J + j0) * L + l0
+        top = one(x, (n * I * J * L + first) * K + k)
         for i in range(i0, i1):
             for j in range(j0, j1):
-                for l in range(l0, l1):
-                    rival = x[n, i, j, l, k]
+                q = (i * J + j) * L + l0
+                cell = (n * I * J * L + q) * K + k
+                for q in range(q, q + l1 - l0):
+                    rival = one(x, cell)
                     if is_larger(rival, top):
-                        top, first = rival, (i * sizes[1] + j) * sizes[2] + l
-        y[n, d, r, c, k] = top
-        at[n, d, r, c, k] = np.int32(first)
+                        top, first = rival, q
+                    cell += K
+        put_one(y, line + e, top)
+        put_one(at, line + e, np.int32(first))
 
 
 @entry
@@ -130,28 +139,33 @@ def max_pool_forward(y, at, x, window, strides, before):
     """
     geometry = window, strides, before
     if math.prod(window) < LONG:
-        _max_pool_forward[grid(y.size)](y, at, x, *geometry)
+        flat = [a.reshape(-1) for a in (y, at, x)]
+        shapes = y.shape[1:], x.shape[1:4]
+        _max_pool_forward[lines(y)](*flat, *shapes, *geometry)
     else:
         _max_pool_forward_shared[lay_out(y)](y, at, x, *geometry)
 
 
 @entry
-def _max_pool_backward(dx, dy, at, window, strides, before):
-    o = cuda.grid(1)
-    if o < dx.size:
-        n, i, j, l, k = indices_5(o, dx.shape)  # this thread owns dx[n, i, j, l, k]
-        places, sizes = dy.shape[1:4], dx.shape[1:4]
-        d0, d1 = seeing(i, places[0], window[0], strides[0], before[0])
-        r0, r1 = seeing(j, places[1], window[1], strides[1], before[1])
-        c0, c1 = seeing(l, places[2], window[2], strides[2], before[2])
-        q = (i * sizes[1] + j) * sizes[2] + l
-        total = like(dx[n, i, j, l, k], 0)
+def _max_pool_backward(dx, dy, at, places, sizes, window, strides, before):
+    D, R, C = places
+    I, J, L, K = sizes
+    n, i, j = indices_3(cuda.blockIdx.x, (0, I, J))
+    d0, d1 = seeing(i, D, window[0], strides[0], before[0])
+    r0, r1 = seeing(j, R, window[1], strides[1], before[1])
+    line, (start, stop) = cuda.blockIdx.x * L * K, share_of_line(L * K)
+    for e in range(start, stop, cuda.blockDim.x):
+        l, k = divmod(e, K)  # this thread owns dx[n, i, j, l, k]
+        c0, c1 = seeing(l, C, window[2], strides[2], before[2])
+        q, total = (i * J + j) * L + l, dx.dtype.type(0)
         for d in range(d0, d1):
             for r in range(r0, r1):
-                for c in range(c0, c1):
-                    if at[n, d, r, c, k] == q:
-                        total += dy[n, d, r, c, k]
-        dx[n, i, j, l, k] = total
+                place = (((n * D + d) * R + r) * C + c0) * K + k
+                for _ in range(c0, c1):
+                    if one(at, place) == q:
+                        total += one(dy, place)
+                    place += K
+        put_one(dx, line + e, total)
 
 
 @launcher
@@ -161,7 +175,9 @@ def max_pool_backward(dx, dy, at, window, strides, before):
 
     dx (N, slices, rows, columns, K) out    dy (N, D, R, C, K)    at int32, as dy
     """
-    _max_pool_backward[grid(dx.size)](dx, dy, at, window, strides, before)
+    flat = (a.reshape(-1) for a in (dx, dy, at))
+    shapes = dy.shape[1:4], dx.shape[1:]
+    _max_pool_backward[lines(dx)](*flat, *shapes, window, strides, before)
 
 
 # ---- the mean ---------------------------------------------------------------------
