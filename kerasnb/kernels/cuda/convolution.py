@@ -25,8 +25,12 @@ def inside(i, j, l, sizes):
 @inner
 def seen_by(j, q, stride, dilation, padding, R):
     """Return the r below R that sees j through place q of its window, or -1."""
-    r, between = divmod(j + padding - q * dilation, stride)
-    return r if between == 0 and 0 <= r < R else -1
+    r = j + padding - q * dilation
+    if stride != 1:
+        r, between = divmod(r, stride)
+        if between:
+            return -1
+    return r if 0 <= r < R else -1
 
 
 @entry
