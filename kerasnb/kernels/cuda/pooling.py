@@ -235,21 +235,27 @@ def average_pool_forward(y, x, window, strides, before):
 
 
 @entry
-def _average_pool_backward(dx, dy, window, strides, before):
-    o = cuda.grid(1)
-    if o < dx.size:
-        n, i, j, l, k = indices_5(o, dx.shape)
-        places, sizes = dy.shape[1:4], dx.shape[1:4]
-        d0, d1 = seeing(i, places[0], window[0], strides[0], before[0])
-        r0, r1 = seeing(j, places[1], window[1], strides[1], before[1])
-        c0, c1 = seeing(l, places[2], window[2], strides[2], before[2])
-        total = like(dy[n, 0, 0, 0, k], 0)
+def _average_pool_backward(dx, dy, places, sizes, window, strides, before):
+    D, R, C = places
+    I, J, L, K = sizes
+    n, i, j = indices_3(cuda.blockIdx.x, (0, I, J))
+    d0, d1 = seeing(i, D, window[0], strides[0], before[0])
+    r0, r1 = seeing(j, R, window[1], strides[1], before[1])
+    line, (start, stop) = cuda.blockIdx.x * L * K, share_of_line(L * K)
+    for e in range(start, stop, cuda.blockDim.x):
+        l, k = divmod(e, K)  # this thread owns dx[n, i, j, l, k]
+        c0, c1 = seeing(l, C, window[2], strides[2], before[2])
+        total = dx.dtype.type(0)
         for d in range(d0, d1):
+            i0, i1 = seen(d, I, window[0], strides[0], before[0])
             for r in range(r0, r1):
+                j0, j1 = seen(r, J, window[1], strides[1], before[1])
                 for c in range(c0, c1):
-                    cells = box((d, r, c), places, sizes, window, strides, before)
-                    total += dy[n, d, r, c, k] / like(total, count(cells))
-        dx[n, i, j, l, k] = total
+                    l0, l1 = seen(c, L, window[2], strides[2], before[2])
+                    place = (((n * D + d) * R + r) * C + c) * K + k
+                    cells = (i1 - i0) * (j1 - j0) * (l1 - l0)
+                    total += one(dy, place) / like(total, cells)
+        put_one(dx, line + e, total)
 
 
 @launcher
@@ -259,7 +265,10 @@ def average_pool_backward(dx, dy, window, strides, before):
 
     dx (N, slices, rows, columns, K) out    dy (N, D, R, C, K)
     """
-    _average_pool_backward[grid(dx.size)](dx, dy, window, strides, before)
+    shapes = dy.shape[1:4], dx.shape[1:]
+    _average_pool_backward[lines(dx)](
+        dx.reshape(-1), dy.reshape(-1), *shapes, window, strides, before
+    )
 
 
 @entry
