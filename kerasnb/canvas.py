@@ -133,6 +133,12 @@ def cells(
     return figure, cells[:count]
 
 
+def entitle(figure: Figure, title: str) -> None:
+    """Write a title over all axes, and make the figure higher, so that it fits."""
+    figure.suptitle(title, fontsize=TEXT_SIZE + 2)
+    figure.set_figheight(figure.get_figheight() + 0.5)
+
+
 def checked(what: str, axes: list[Any]) -> tuple[Figure, list[Axes]]:
     """Return the figure of the caller's axes, and the axes."""
     for ax in axes:

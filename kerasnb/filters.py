@@ -21,6 +21,7 @@ from .canvas import (
     VERMILLION,
     cells,
     colormap,
+    entitle,
     panels,
     styled,
 )
@@ -185,7 +186,7 @@ def plot_filters(
         figure = _draw_by_channel(W, ax)
         title += f", on {first_of(W.shape[2], channels)} channels"
     if ax is None:
-        figure.suptitle(title, fontsize=16)
+        entitle(figure, title)
     return figure
 
 
@@ -339,7 +340,7 @@ def plot_feature_maps(
         cell.set_title(str(k), fontsize=TEXT_SIZE, pad=3)
     if ax is None:
         shown = first_of(len(maps), count)
-        figure.suptitle(f"{chosen.name}: {shown} maps", fontsize=16)
+        entitle(figure, f"{chosen.name}: {shown} maps")
     return figure
 
 

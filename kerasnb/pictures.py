@@ -20,6 +20,7 @@ from .canvas import (
     TEXT_SIZE,
     VERMILLION,
     cells,
+    entitle,
     panels,
     styled,
 )
@@ -227,8 +228,7 @@ def plot_mistakes(
     titles = [f"{line}\n{numbers}" for line, numbers in zip(lines, sure)]
     figure = plot_images(shown[wrong], titles=titles, columns=columns, ax=ax)
     if ax is None:
-        figure.suptitle("the surest mistakes", fontsize=TEXT_SIZE)
-        figure.set_figheight(figure.get_figheight() + 0.5)  # the images keep their room
+        entitle(figure, "the surest mistakes")
     return figure
 
 
