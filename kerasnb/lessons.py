@@ -314,6 +314,8 @@ def _difference(value: Any, wanted: Any, tolerance: float, call: str) -> str | N
     off = ~np.isclose(found, right, rtol=tolerance, atol=tolerance, equal_nan=True)
     if not off.any():
         return None
+    if isinstance(wanted, (bool, np.bool_)):
+        return f"{call} should be {_short(wanted)}, got {_short(value)}."
     index = tuple(np.argwhere(off)[0].tolist())
     place = f"[{', '.join(map(str, index))}]" if index else ""
     many = f"; {off.sum()} of {off.size} numbers differ" if off.size > 1 else ""

@@ -159,6 +159,7 @@ def test_an_answer_that_is_right_for_some_inputs_only_is_wrong():
 @pytest.mark.parametrize(
     "value, wanted, fault",
     [
+        (False, True, "should be True, got False."),
         (1.5, 2.5, "the answer() should be 2.5, got 1.5."),
         (np.zeros(3), np.zeros((3, 1)), "should have the shape (3, 1), got (3,)."),
         (np.array([1.0, 5]), np.array([1.0, 2]), "[1] should be 2, got 5; 1 of 2 num"),
