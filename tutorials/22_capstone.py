@@ -1,8 +1,7 @@
 # %% [markdown]
 # # 22 Capstone: digits, 98.5 %
 #
-# Goal: plan, train, judge and keep a network that reads at least 98.5 % of handwritten
-# digits it has never seen, with everything the lessons before have taught.
+# Goal: choose, judge and keep a network that reads 98.5 % of digits it has never seen.
 
 # %%
 import tempfile
@@ -11,106 +10,114 @@ from pathlib import Path
 import numpy as np
 
 import kerasnb
-from kerasnb import Sequential, datasets, load_model, plotting
-from kerasnb.callbacks import EarlyStopping, ReduceLROnPlateau
-from kerasnb.layers import (
-    BatchNormalization,
-    Conv2D,
-    Dense,
-    Dropout,
-    Flatten,
-    MaxPool2D,
-)
+from kerasnb import Sequential, datasets, layers, plotting
+from kerasnb.callbacks import LearningRateScheduler
+from kerasnb.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten
 from kerasnb.lessons import check, figure, quick, show
-from kerasnb.plotting import confusion_matrix
 
 # %% [markdown]
-# ## 1. Data, and three heaps
-# 1,797 digits of 8 x 8 pixels. A third is held out and looked at once, at the end; of
-# the rest, a tenth decides when to stop. Who tunes on the last heap fools himself.
+# ## 1. Three heaps
+# 1,797 digits of 8 x 8 pixels: half to learn from, a sixth to choose by, a third to be
+# looked at once. Who chooses by that heap takes what happens to fit it, and its number
+# then promises too much.
 
 # %%
 (x_a, y_a), (x_b, y_b) = datasets.digits.load_data()
-x = np.concatenate([x_a, x_b])[..., None].astype("float32") / 16
-y = np.concatenate([y_a, y_b])
-order = np.random.default_rng(0).permutation(len(x))
-x, y = x[order], y[order]
-x_train, y_train, x_test, y_test = x[:1198], y[:1198], x[1198:], y[1198:]
-figure(plotting.plot_images(x_train[:12, ..., 0], y_train[:12]), "22_digits")
+order = np.random.default_rng(22).permutation(1797)
+x = np.concatenate([x_a, x_b])[order, :, :, None].astype("float32") / 16
+y = np.concatenate([y_a, y_b])[order]
+x_learn, x_choose, x_judge = np.split(x, [898, 1198])
+y_learn, y_choose, y_judge = np.split(y, [898, 1198])
 
 # %% [markdown]
 # ## 2. A baseline, without learning
-# What does the simplest idea reach? An image gets the label of the image nearest to it:
+# The simplest idea: an image gets the label of the image nearest to it,
 #
-#     label(x) = y[n],  n = the one with the smallest sum over pixels of (x - x[n])^2
+#     label = y[n],  n = the one with the smallest sum over pixels of (x - x[n])^2
 
 
 # %%
 def nearest(image):
-    distances = [np.sum((image - other) ** 2) for other in x_train]
-    return y_train[np.argmin(distances)]
+    distances = [np.sum((image - other) ** 2) for other in x_learn]
+    return y_learn[np.argmin(distances)]
 
 
-some = quick(len(x_test), 60)
-found = np.mean([nearest(image) == t for image, t in zip(x_test[:some], y_test)])
-print(f"nearest neighbour: {found:.1%} of {some} images")
+def move(images, down, right):
+    """Return the images moved by a pixel at most; paper comes in."""
+    wide = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    return wide[:, 1 - down : 9 - down, 1 - right : 9 - right]
+
+
+for images in (x_choose, move(x_choose, 0, 1)):
+    said = [nearest(image) for image in images[: quick(300, 20)]]
+    print(f"nearest image: {np.mean(said == y_choose[: len(said)]):.1%}")
 
 # %% [markdown]
-# Question: what can windows know of an image that a distance cannot? (See lesson 09.)
+# Hard to beat, until the writer moves his hand by a pixel, the second number.
 #
-# ## 3. The network
-# Windows find strokes, pooling forgives shifts, batch normalisation keeps numbers near
-# 1, dropout keeps the network from learning images by heart.
+# ## 3. Choose
+# Windows find strokes, pooling forgives small moves, batch normalisation keeps numbers
+# near 1, dropout keeps from learning by heart; the learning rate falls to a tenth.
+#
+# Question: shall each image be shown in five places, or five times as often in its own?
+# Where will you see the difference? The second heap decides, as it is and moved.
+
 
 # %%
-kerasnb.set_seed(5)
-same = {"padding": "same", "activation": "relu"}
-model = Sequential([Conv2D(32, 3, input_shape=(8, 8, 1), **same), BatchNormalization()])
-for filters in (32, 64):
-    for layer in (Conv2D(filters, 3, **same), MaxPool2D(2), Dropout(0.25)):
+def train(x, y, places, epochs, **options):
+    """Return a network and its history."""
+    kerasnb.set_seed(0)
+    same = {"padding": "same", "activation": "relu"}
+    model = Sequential([Conv2D(32, 3, input_shape=(8, 8, 1), **same)])
+    model.add(BatchNormalization(momentum=0.9))
+    for k in (32, 64):
+        for layer in (Conv2D(k, 3, **same), layers.MaxPooling2D(2), Dropout(0.25)):
+            model.add(layer)
+    for layer in (Flatten(), Dense(64, "relu"), Dropout(0.5), Dense(10, "softmax")):
         model.add(layer)
-for layer in (Flatten(), Dense(64, "relu"), Dropout(0.5), Dense(10, "softmax")):
-    model.add(layer)
-model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-model.summary(flops=True)
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    rates = LearningRateScheduler(lambda epoch: 0.002 * 0.1 ** (epoch / epochs))
+    x, y = np.concatenate([move(x, *p) for p in places]), np.tile(y, len(places))
+    return model, model.fit(x, y, 64, epochs, 0, [rates], **options)
 
-# %% [markdown]
-# ## 4. Training
-# When the held-out loss no longer falls, take smaller steps; later, stop at its best.
 
-# %%
-wait = [
-    ReduceLROnPlateau("val_loss", factor=0.5, patience=6, verbose=0),
-    EarlyStopping("val_loss", patience=16, restore_best_weights=True),
-]
-options = {"validation_split": 0.1, "callbacks": wait, "verbose": 0}
-history = model.fit(x_train, y_train, 32, epochs=quick(80, 4), **options)
+one, five = [(0, 0)], [(0, 0), (0, 1), (0, -1), (1, 0), (-1, 0)]
+plans = {"one place": (one, quick(100, 5)), "five places": (five, quick(20, 1))}
+held = {"validation_data": (x_choose, y_choose)}
+for name, plan in plans.items():
+    model, history = train(x_learn, y_learn, *plan, **held)
+    moved = model.evaluate(move(x_choose, 0, 1), y_choose, verbose=0)[1]
+    print(f"{name}: {history.history['val_acc'][-1]:.1%}, moved right {moved:.1%}")
 figure(plotting.plot_history(history), "22_history")
-show(EarlyStopping.on_epoch_end)
 
 # %% [markdown]
-# ## 5. Judgement
-# The held-out third, once. A number says how good, the matrix at what, and the worst
-# mistakes say why: would you have known?
+# As they are, the plans differ by an image or two, which may be chance (exercise 3);
+# moved, by far more. So: five places. (Training looks worse than validation in the
+# picture: it is judged with dropout, on moved images.)
+#
+# ## 4. Judge
+# Nothing is left to choose: train on both heaps, then look at the third, once. A number
+# says how good, a matrix at what, the worst mistakes why: would you have known?
 
 # %%
-accuracy = model.evaluate(x_test, y_test, verbose=0)[1]
-print(f"{accuracy:.2%} of {len(x_test)} images it has never seen")
-assert accuracy >= quick(0.985, 0.8)
-said = model.predict_classes(x_test)
-matrix = confusion_matrix(y_test, said)
-figure(plotting.plot_confusion_matrix(y_test, said), "22_confusion")
-figure(plotting.plot_mistakes(model, x_test, y_test, count=8), "22_mistakes")
-print(model.explain(x_test[:64], y_test[:64]))
+model, _ = train(x[:1198], y[:1198], *plans["five places"])
+accuracy = model.evaluate(x_judge, y_judge, verbose=0)[1]
+print(f"{accuracy:.2%} of {len(x_judge)} images never seen")
+assert accuracy >= quick(0.985, 0.7)
+said = model.predict_classes(x_judge)
+show(plotting.confusion_matrix)
+matrix = plotting.confusion_matrix(y_judge, said)
+figure(plotting.plot_confusion_matrix(y_judge, said), "22_confusion")
+figure(plotting.plot_mistakes(model, x_judge, y_judge, count=8), "22_mistakes")
 
-# %% 6. keep it: one file, and what comes back predicts the same to the last bit
+# %% one file holds it all
 with tempfile.TemporaryDirectory() as folder:
     model.save(Path(folder) / "digits.knb")
-    again = load_model(Path(folder) / "digits.knb")
-assert np.array_equal(again.predict(x_test), model.predict(x_test))
+    again = kerasnb.load_model(Path(folder) / "digits.knb")
+assert np.array_equal(again.predict(x_judge), model.predict(x_judge))
 
 # %% [markdown]
-# ## Exercises
+# ## Exercises, and then a network of your own
 
 
 # %%
@@ -119,7 +126,7 @@ def recall(matrix):
     ...
 
 
-shares = np.array([np.mean(said[y_test == k] == k) for k in range(10)])
+shares = np.array([np.mean(said[y_judge == k] == k) for k in range(10)])
 check(1, recall, shares, lambda r: [matrix])
 
 
@@ -129,12 +136,8 @@ def surest_mistake(p, t):
     ...
 
 
-def by_search(p, t):
-    wrong = [n for n in range(len(t)) if p[n].argmax() != t[n]]
-    return max(wrong, key=lambda n: p[n].max())
-
-
-check(2, surest_mistake, by_search, lambda r: (model.predict(x_test), y_test))
+wrong, p = np.flatnonzero(said != y_judge), model.predict(x_judge)
+check(2, surest_mistake, max(wrong, key=lambda n: p[n].max()), lambda r: (p, y_judge))
 
 
 # %%
@@ -143,8 +146,4 @@ def margin(share, n):
     ...
 
 
-def measured(share, n):
-    return 2 * np.std(np.arange(n) < share * n) / n**0.5
-
-
-check(3, margin, measured, lambda r: (0.98, 600))
+check(3, margin, 0.1, lambda r: (0.2, 64))
