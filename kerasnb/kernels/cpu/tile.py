@@ -325,16 +325,17 @@ def add_product(
 
 
 @inner
-def pack_rows(panel, at, size, a, ap, a_step, rows, spare, K):
+def pack_rows(panel, at, size, a, ap, a_step, rows, room, K):
     """
     panel[at + i // ROWS size + k ROWS + i % ROWS] = a[ap + i + k a_step]
 
-    i < rows    k < K    both arrays flat; a panel of ROWS columns takes `size` numbers
-    Where there are some numbers to spare in a, whole registers move, each over the
-    end of the one before.
+    i < rows <= room    k < K    both arrays flat; ROWS columns take `size` numbers
+    While whole registers stay within `room` numbers of a they move, each over the end
+    of the one before.
     """
     L = lanes(a)
-    whole = rows // ROWS if spare else 0
+    reach = (ROWS + L - 1) // L * L
+    whole = min(rows // ROWS, (room - reach) // ROWS + 1) if room >= reach else 0
     for k in range(K if whole else 0):
         for p in range(whole):
             for i in range(0, ROWS, L):
@@ -407,8 +408,7 @@ def tall_product(
                     turn = (i - top) // ROWS % abreast
                     if turn == 0:
                         wide = min(abreast * ROWS, bottom - i)
-                        spare = i + wide + w <= M
-                        pack_rows(scratch, rows_at, size, a, ap, M, wide, spare, deep)
+                        pack_rows(scratch, rows_at, size, a, ap, M, wide, M - i, deep)
                     source, ap, step = scratch, rows_at + turn * size, ROWS
                 for j in range(j0, j1, w):
                     width = w if j + w <= j1 else j1 - j
