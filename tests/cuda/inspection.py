@@ -47,7 +47,7 @@ DOUBLES = {
     ),
     **dict.fromkeys(
         "_adadelta_update _adam_update _adamax_update _amsgrad_update _nadam_update "
-        "_rmsprop_update _l1l2_gradient".split(),
+        "_rmsprop_update _l1l2_gradient _limit_norms".split(),
         SCALARS,
     ),
     "_affine_transform": "places of pixels, in float64 as in plain",
