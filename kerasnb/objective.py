@@ -112,7 +112,7 @@ class Objective:
 
     def values(self):
         """Return the loss and the metrics that were computed last."""
-        values = self.unscaled()
+        values = self._notes.take(self.update is not True)
         values[0] = scaled(values[0], self.loss_weight)
         return values
 

@@ -9,10 +9,9 @@ Read next: `optimizers.py`, the optimizers themselves.
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -122,7 +121,7 @@ class Optimizer:
         self.dtype: np.dtype | None = None
         self.layout: list[tuple[int, tuple[int, ...]]] | None = None
         self._sums: Any = None  # of the squares of the gradients, block by block
-        self._former: list[Any] = []  # what `unless_idle` puts back
+        self._former: list[Any] = []  # what `keep` has copied
 
     # ---- the step -----------------------------------------------------------------
 
@@ -199,22 +198,15 @@ class Optimizer:
         """Count a batch that changes nothing."""
         self.iterations += 1
 
-    @contextlib.contextmanager
-    def unless_idle(self, count: Any, p: np.ndarray) -> Iterator[None]:
-        """
-        Put back what changes in a `with` block, if `count` turns out to be 0.
-
-        Only a GPU knows, and it is not asked; so it keeps everything twice meanwhile.
-        """
+    def keep(self, p: np.ndarray) -> list[tuple[Any, Any]]:
+        """Copy what a step changes; return pairs of a copy and the array itself."""
         slots = (getattr(self, name, None) for name in self.slots)
         arrays = [p, *(slot for slot in slots if slot is not None)]
         if len(self._former) != len(arrays):
             self._former = [device.zeros(a.size, a.dtype) for a in arrays]
         for former, a in zip(self._former, arrays):
             former[...] = a
-        yield
-        for former, a in zip(self._former, arrays):
-            ops.keep_unless(a, former, count)
+        return list(zip(self._former, arrays))
 
     def step(self, p: np.ndarray, g: np.ndarray) -> None:
         """Change `p` in place; `iterations` counts the steps before this one."""

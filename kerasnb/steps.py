@@ -13,6 +13,7 @@ import math
 from . import device
 from .compilation import Compiled
 from .data import as_array, check_inputs, on_device, one_each, standardize
+from .device import ops
 from .layer import each
 from .notes import weighted_total
 from .replay import recording
@@ -37,7 +38,7 @@ class Steps(Compiled):
     def _replay_step(self, feed):
         """Do the same for a feed whose batches always arrive in the same arrays."""
         self._batch = self._replayed(feed, self._learn)
-        values = self._values()
+        values = self._values() if self._penalties else self._objective.values()
         self._update(values)
         return values
 
@@ -87,19 +88,15 @@ class Steps(Compiled):
         count = self._objective.update
         if count is False:
             self.optimizer.skip()
-        elif self.skip_bad_updates and not math.isfinite(values[0]):
             return
-        elif count is True:
-            self._change_weights()
-        else:
-            with self.optimizer.unless_idle(count, self._parameters.value):
-                self._change_weights()
-
-    def _change_weights(self):
-        """Let the optimizer and the constraints change the weights."""
+        if self.skip_bad_updates and not math.isfinite(values[0]):
+            return
+        kept = () if count is True else self.optimizer.keep(self._parameters.value)
         self.optimizer.update(self._parameters.value, self._parameters.grad)
         for weight in self._constrained:
             weight.constraint.project(weight.value)
+        for former, array in kept:  # only the GPU knows whether a row counts
+            ops.keep_unless(array, former, count)
 
     def _test_step(self, x, t, w):
         """Return the loss and metrics of one batch."""
