@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kerasnb import device
-from kerasnb.kernels.cuda import array, target
+from kerasnb.kernels.cuda import array, depthwise, reductions, target
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -23,9 +23,11 @@ def pytest_configure(config):
 
 @pytest.fixture(autouse=True)
 def tiny_blocks(monkeypatch):
-    """Let the simulator run blocks of four threads, so that tails are met."""
+    """Let the simulator run few threads, in blocks of four, so that tails are met."""
     if target.is_simulated():
         monkeypatch.setattr(target, "THREADS", 4)
+        for module in reductions, depthwise:
+            monkeypatch.setattr(module, "SHARERS", 100)
 
 
 @pytest.fixture
