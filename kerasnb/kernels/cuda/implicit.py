@@ -261,7 +261,8 @@ def strided_backward_input(dx, dz, W, b, strides, dilation, padding):
     a_sizes = dz.shape, places, digits, *steps, strides, bases, share
     right, b_sizes = matrix(turned, False)
     M = N * math.prod(places)
-    by_class = scratch("by class", (Z, M, K), dx.dtype)
+    room = 1 << (Z * M * K - 1).bit_length()
+    by_class = scratch("product", (room,), dx.dtype)[: Z * M * K].reshape(Z, M, K)
     flat = (a.reshape(-1) for a in (by_class, dz, turned))
     multiply_each(*flat, (Z, M, K, share), left, right, a_sizes, b_sizes)
     _weave[grid(dx.size)](dx, by_class, b, strides, places)
