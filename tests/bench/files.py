@@ -2,7 +2,9 @@
 Saving and loading against a plain copy of the file and its fsync.
 
 A model of about 100 MB is saved and loaded in each format; the copy reads the bytes,
-writes them elsewhere and forces them to the disk. Run: python tests/bench/files.py
+writes them elsewhere and forces them to the disk. Formats take turns, and the first
+rounds do not count: a virtual machine is slow to give memory that it has not used of
+late, to a copy as to the others. Run: python tests/bench/files.py [FOLDER]
 """
 
 import os
@@ -14,7 +16,7 @@ import time
 import kerasnb
 from kerasnb import Sequential, layers
 
-ROUNDS = 5
+COLD, ROUNDS = 2, 7
 FILES = ("model.knb", "model.h5", "model.weights.h5", "model.keras")
 
 
@@ -40,31 +42,30 @@ def network():
 
 
 def measure(name, model, folder):
-    """Return the median seconds of saving, loading and copying, turn by turn."""
+    """Return the seconds of saving, loading and copying."""
     path = os.path.join(folder, name)
     save, load = model.save, lambda: kerasnb.load_model(path, compile=False)
     if ".weights" in name:
         save, load = model.save_weights, lambda: model.load_weights(path)
-    rounds = []
-    for _ in range(ROUNDS):
-        spent = timed(lambda: save(path)), timed(load)
-        rounds.append((*spent, timed(lambda: copy(path, path + ".copy"))))
-    return [statistics.median(column) for column in zip(*rounds)], path
+    spent = timed(lambda: save(path)), timed(load)
+    return *spent, timed(lambda: copy(path, path + ".copy"))
 
 
 def main():
     model = network()
-    with tempfile.TemporaryDirectory(
-        dir=sys.argv[1:] and sys.argv[1] or None
-    ) as folder:
-        print("file               MB   save   load   copy   save/copy  load/copy")
-        for name in FILES:
-            (save, load, plain), path = measure(name, model, folder)
-            size = os.path.getsize(path) / 1e6
-            print(
-                f"{name:17}{size:5.0f}{save:7.3f}{load:7.3f}{plain:7.3f}"
-                f"{save / plain:10.2f}{load / plain:11.2f}"
-            )
+    rounds = {name: [] for name in FILES}
+    with tempfile.TemporaryDirectory(dir=(sys.argv[1:] or [None])[0]) as folder:
+        for turn in range(COLD + ROUNDS):
+            for name, found in rounds.items():
+                found.append(measure(name, model, folder))
+        size = os.path.getsize(os.path.join(folder, FILES[0])) / 1e6
+    print(f"file, {size:.0f} MB       save   load   copy   save/copy  load/copy")
+    for name, found in rounds.items():
+        save, load, plain = map(statistics.median, zip(*found[COLD:]))
+        print(
+            f"{name:17}{save:7.3f}{load:7.3f}{plain:7.3f}"
+            f"{save / plain:10.2f}{load / plain:11.2f}"
+        )
 
 
 if __name__ == "__main__":
