@@ -454,7 +454,7 @@ def test_an_epoch_that_was_stopped_midway_is_no_surprise():
 def test_monitors_work_on_a_real_model(tmp_path):
     x = np.linspace(0, 1, 8).reshape(4, 2)
     model = Sequential([layers.Dense(1, input_shape=(2,))])
-    model.compile("sgd", "mse", metrics=["accuracy"])
+    model.compile("sgd", "mse", metrics=["mae"])
     told = [
         LearningRateScheduler(lambda epoch: 0.5 if epoch < 2 else 0.0),
         EarlyStopping("loss", restore_best_weights=True),

@@ -96,7 +96,7 @@ drawn = []
 for device in ("plain", "cpu", "cuda"):
     kerasnb.set_device(device)
     words = kerasnb.device.here(np.zeros(128, np.uint16))
-    ops.dropout_words(words, 7, 0)
+    ops.dropout_words(words, kerasnb.device.here(np.array([7, 0], np.uint64)))
     drawn.append(np.array(words))
 kerasnb.set_device("cpu")
 assert (drawn[0] == drawn[1]).all() and (drawn[0] == drawn[2]).all()
