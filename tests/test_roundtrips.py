@@ -44,7 +44,7 @@ def leaves(kind):
     """
     Return the names of the library's classes of a kind from which none derives.
 
-    Those that `kerasnb.keras1` makes when they are asked for are today's under old names.
+    Not those that `kerasnb.keras1` makes when asked: they are today's under old names.
     """
     below = [
         name
