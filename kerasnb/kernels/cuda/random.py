@@ -47,15 +47,21 @@ def random_uniform(out, low, high, key, counter):
     _random_uniform[fours(out.size)](out.reshape(-1), low, high, key, counter)
 
 
-@entry
-def _random_normal(out, mean, stddev, key, counter):
-    n = cuda.grid(1)
-    words = random_words(np.uint64(key), np.uint64(counter) + np.uint64(n), FIRST)
+@part
+def put_normals(out, n, words, mean, stddev):
+    """out[4 n + i] = mean + stddev z[i],  the four normals that the words make"""
     for i in range(4 * n, min(4 * n + 4, out.size), 2):
         even, odd = normal_pair(words[i % 4], words[i % 4 + 1])
         out[i] = mean + stddev * even
         if i + 1 < out.size:
             out[i + 1] = mean + stddev * odd
+
+
+@entry
+def _random_normal(out, mean, stddev, key, counter):
+    n = cuda.grid(1)
+    words = random_words(np.uint64(key), np.uint64(counter) + np.uint64(n), FIRST)
+    put_normals(out, n, words, mean, stddev)
 
 
 @launcher
@@ -72,11 +78,7 @@ def random_normal(out, mean, stddev, key, counter):
 def _normal_noise(out, mean, stddev, state):
     n = cuda.grid(1)
     words = random_words(state[0], state[1] + np.uint64(n), FIRST)
-    for i in range(4 * n, min(4 * n + 4, out.size), 2):
-        even, odd = normal_pair(words[i % 4], words[i % 4 + 1])
-        out[i] = mean + stddev * even
-        if i + 1 < out.size:
-            out[i + 1] = mean + stddev * odd
+    put_normals(out, n, words, mean, stddev)
 
 
 @entry
