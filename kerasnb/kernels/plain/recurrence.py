@@ -215,6 +215,22 @@ def lstm_forward(h, c, gates, z, U, r, mask, sigma, phi):
                     h[s + 1, n, k] = h[s, n, k]
 
 
+@inner
+def lstm_unit_back(dz, dh, dc, gates, c, s, n, k, sigma, phi):
+    """Fill dz[s, n] of unit k, take dc[n, k] a step back, and clear dh[n, k]."""
+    u = dh.shape[1]
+    i, f = gates[s, n, k], gates[s, n, u + k]
+    g, o = gates[s, n, 2 * u + k], gates[s, n, 3 * u + k]
+    y = activate(phi, c[s + 1, n, k])
+    dc[n, k] += dh[n, k] * o * slope(phi, y)
+    dz[s, n, k] = dc[n, k] * g * slope(sigma, i)
+    dz[s, n, u + k] = dc[n, k] * c[s, n, k] * slope(sigma, f)
+    dz[s, n, 2 * u + k] = dc[n, k] * i * slope(phi, g)
+    dz[s, n, 3 * u + k] = dh[n, k] * y * slope(sigma, o)
+    dc[n, k] *= f
+    dh[n, k] = like(f, 0)
+
+
 @kernel(work=steps_back)
 def lstm_backward(dz, dh, dc, dy, gates, c, U, r, mask, sigma, phi):
     """
@@ -235,16 +251,7 @@ def lstm_backward(dz, dh, dc, dy, gates, c, U, r, mask, sigma, phi):
                     dz[s, n, j] = like(dh[n, 0], 0)
                 continue
             for k in range(u):
-                i, f = gates[s, n, k], gates[s, n, u + k]
-                g, o = gates[s, n, 2 * u + k], gates[s, n, 3 * u + k]
-                y = activate(phi, c[s + 1, n, k])
-                dc[n, k] += dh[n, k] * o * slope(phi, y)
-                dz[s, n, k] = dc[n, k] * g * slope(sigma, i)
-                dz[s, n, u + k] = dc[n, k] * c[s, n, k] * slope(sigma, f)
-                dz[s, n, 2 * u + k] = dc[n, k] * i * slope(phi, g)
-                dz[s, n, 3 * u + k] = dh[n, k] * y * slope(sigma, o)
-                dc[n, k] *= f
-                dh[n, k] = like(f, 0)
+                lstm_unit_back(dz, dh, dc, gates, c, s, n, k, sigma, phi)
             for gate in range(4):
                 a = dz[s, n, gate * u : (gate + 1) * u]
                 add_product_back(dh[n], a, U, r, n, gate)
@@ -290,20 +297,11 @@ def lstm_gates_backward(dz, dh, dc, dy, gates, c, mask, s, sigma, phi):
         for k in range(u):
             if dy.size:
                 dh[m, k] += dy[s, m, k]
-            i, f = gates[s, m, k], gates[s, m, u + k]
-            g, o = gates[s, m, 2 * u + k], gates[s, m, 3 * u + k]
             if kept:
                 for gate in range(4):
                     dz[s, m, gate * u + k] = like(dh[m, k], 0)
                 continue
-            y = activate(phi, c[s + 1, m, k])
-            dc[m, k] += dh[m, k] * o * slope(phi, y)
-            dz[s, m, k] = dc[m, k] * g * slope(sigma, i)
-            dz[s, m, u + k] = dc[m, k] * c[s, m, k] * slope(sigma, f)
-            dz[s, m, 2 * u + k] = dc[m, k] * i * slope(phi, g)
-            dz[s, m, 3 * u + k] = dh[m, k] * y * slope(sigma, o)
-            dc[m, k] *= f
-            dh[m, k] = like(f, 0)
+            lstm_unit_back(dz, dh, dc, gates, c, s, m, k, sigma, phi)
 
 
 # ---- GRU --------------------------------------------------------------------------
